@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * cli/status - postern status: one page on the daemon.
+ *
+ * In TSV it is four columns: kind, name, key, value; one line for each fact. An object directly in the
+ * status is a kind of its own (store), one inside a listed object (counters) gives its facts to that.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/output.h"
+#include "cli/text.h"
+
+#define COLUMNS(array) (array), sizeof(array) / sizeof((array)[0])
+
+static const struct column interface_columns[] = {
+	{"name", "INTERFACE", COLUMN_TEXT},
+	{"mode", "XDP MODE", COLUMN_TEXT},
+	{"wanted", "WANTED", COLUMN_TEXT},
+};
+static const struct column process_columns[] = {
+	{"role", "PROCESS", COLUMN_TEXT},	 {"index", "NO", COLUMN_NUMBER},
+	{"pid", "PID", COLUMN_NUMBER},		 {"started", "STARTED", COLUMN_AGO},
+	{"restarts", "RESTARTS", COLUMN_NUMBER},
+};
+static const struct column service_columns[] = {
+	{"name", "SERVICE", COLUMN_TEXT},    {"type", "TYPE", COLUMN_TEXT},
+	{"policy", "POLICY", COLUMN_TEXT},   {"on", "ON", COLUMN_BOOL},
+	{"ports", "PORTS", COLUMN_LIST},     {"listen", "LISTEN", COLUMN_LIST},
+	{"backend", "BACKEND", COLUMN_LIST},
+};
+/* Counters stand in an object of their own; they are lifted beside the name. */
+static const struct column policy_columns[] = {
+	{"name", "POLICY", COLUMN_TEXT},
+	{"enabled", "ENABLED", COLUMN_BOOL},
+	{"entries", "ENTRIES", COLUMN_NUMBER},
+	{"passed", "PASSED", COLUMN_NUMBER},
+	{"dropped_ban", "BANNED", COLUMN_NUMBER},
+	{"dropped_ban_prefix", "BANNED RANGE", COLUMN_NUMBER},
+	{"dropped_blacklisted", "BLACKLISTED", COLUMN_NUMBER},
+	{"dropped_not_permitted", "NOT PERMITTED", COLUMN_NUMBER},
+	{"dropped_no_entry", "NO ENTRY", COLUMN_NUMBER},
+};
+
+static void status_head(struct cli *cli, const json_t *status)
+{
+	const json_t *store = json_object_get(status, "store");
+	char up[TEXT_TIME_MAX], since[TEXT_TIME_MAX], size[TEXT_TIME_MAX];
+	int64_t started = member_number(status, "started", cli->now_s);
+
+	(void)fprintf(cli->out, "postern %s on ", member_text(status, "version"));
+	print_plain(cli, member_text(status, "hostname"));
+	(void)fprintf(cli->out, ", up %s since %s\n",
+		      text_duration(cli->now_s - started, up),
+		      text_clock(started, since));
+	(void)fprintf(cli->out, "configuration  generation %" PRId64 "\n",
+		      member_number(status, "generation", 0));
+	(void)fprintf(cli->out, "bans           %" PRId64 " of at most %" PRId64 "\n",
+		      member_number(status, "bans", 0),
+		      member_number(status, "bans_max", 0));
+	(void)fprintf(cli->out, "clients        %" PRId64 " with strikes\n",
+		      member_number(status, "strikes", 0));
+	(void)fprintf(cli->out, "sessions       %" PRId64 "\n",
+		      member_number(status, "sessions", 0));
+	(void)fputs("store          ", cli->out);
+	print_plain(cli, member_text(store, "state"));
+	(void)fputs(", ", cli->out);
+	print_plain(cli, member_text(store, "path"));
+	(void)fprintf(cli->out, ", %s\n",
+		      text_bytes(member_number(store, "bytes", 0), size));
+}
+
+static void status_table(struct cli *cli, const struct column *columns, size_t count,
+			 const json_t *array)
+{
+	if (json_array_size(array) == 0)
+		return;
+	(void)fputc('\n', cli->out);
+	output_array(cli, columns, count, array);
+}
+
+static void status_policies(struct cli *cli, const json_t *policies)
+{
+	AUTO(json_free) json_t *flat = json_array();
+	const json_t *policy;
+	size_t i;
+
+	json_array_foreach(policies, i, policy)
+	{
+		AUTO(json_free) json_t *row = json_copy((json_t *)policy);
+
+		(void)json_object_update_missing(row,
+						 json_object_get(policy, "counters"));
+		(void)json_array_append(flat, row);
+	}
+	status_table(cli, COLUMNS(policy_columns), flat);
+}
+
+static void status_page(struct cli *cli, const json_t *status)
+{
+	const json_t *warning;
+	size_t i;
+
+	status_head(cli, status);
+	status_table(cli, COLUMNS(interface_columns),
+		     json_object_get(status, "interfaces"));
+	status_table(cli, COLUMNS(service_columns), json_object_get(status, "services"));
+	status_policies(cli, json_object_get(status, "policies"));
+	status_table(cli, COLUMNS(process_columns), json_object_get(status, "processes"));
+	json_array_foreach(json_object_get(status, "warnings"), i, warning)
+	{
+		(void)fputs(i ? "warning: " : "\nwarning: ", cli->out);
+		print_plain(cli,
+			    json_string_value(warning) ? json_string_value(warning) : "");
+		(void)fputc('\n', cli->out);
+	}
+}
+
+/* One fact: a value, or an array of plain values. */
+static void fact(struct cli *cli, const char *const where[3], const json_t *value)
+{
+	static const struct column columns[] = {
+		{"kind", "", COLUMN_TEXT},
+		{"name", "", COLUMN_TEXT},
+		{"key", "", COLUMN_TEXT},
+		{"value", "", COLUMN_LIST},
+	};
+	AUTO(json_free) json_t *row = NULL;
+	AUTO(json_free) json_t *rows = json_array();
+
+	row = json_pack("{s:s, s:s, s:s}", "kind", where[0], "name", where[1], "key",
+			where[2]);
+	if (json_is_array(value))
+		(void)json_object_set(row, "value", (json_t *)value);
+	else
+		(void)json_object_set_new(row, "value", json_pack("[O]", value));
+	(void)json_array_append(rows, row);
+	output_array(cli, COLUMNS(columns), rows);
+}
+
+/* The facts of an object. */
+static void facts(struct cli *cli, const char *kind, const char *name,
+		  const json_t *object)
+{
+	const char *key, *inner_key;
+	json_t *value, *inner;
+
+	json_object_foreach((json_t *)object, key, value)
+	{
+		if (!json_is_object(value)) {
+			fact(cli, (const char *const[]){kind, name, key}, value);
+			continue;
+		}
+		json_object_foreach(value, inner_key, inner)
+			fact(cli, (const char *const[]){kind, name, inner_key}, inner);
+	}
+}
+
+/* Gates are told apart by their number; of the other processes there is one each. */
+static void process_facts(struct cli *cli, const json_t *process)
+{
+	const char *role = member_text(process, "role");
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "gate%d",
+		       (int)member_number(process, "index", 0));
+	facts(cli, "process", strcmp(role, "gate") == 0 ? name : role, process);
+}
+
+static void status_tsv(struct cli *cli, const json_t *status)
+{
+	static const struct {
+		const char *key, *kind;
+	} lists[] = {{"interfaces", "interface"},
+		     {"services", "service"},
+		     {"policies", "policy"}};
+	AUTO(json_free) json_t *plain = json_copy((json_t *)status);
+	const json_t *item;
+	const char *key;
+	json_t *value;
+	void *next;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		json_array_foreach(json_object_get(status, lists[i].key), n, item)
+			facts(cli, lists[i].kind, member_text(item, "name"), item);
+		(void)json_object_del(plain, lists[i].key);
+	}
+	json_array_foreach(json_object_get(status, "processes"), n, item)
+		process_facts(cli, item);
+	(void)json_object_del(plain, "processes");
+	json_object_foreach_safe(plain, next, key, value)
+	{
+		if (!json_is_object(value))
+			continue;
+		facts(cli, key, "-", value);
+		(void)json_object_del(plain, key);
+	}
+	facts(cli, "daemon", "-", plain);
+}
+
+int command_status(struct cli *cli, int argc, char **argv)
+{
+	struct client_request request = {.command = CTL_STATUS};
+	AUTO(json_free) json_t *done = NULL;
+	const json_t *object;
+	int status;
+
+	if (argc > 0)
+		return cli_usage(cli, "'%s': this command takes no words behind it",
+				 argv[0]);
+	status = client_ask(cli, &request, &done);
+	object = json_object_get(done, "status");
+	if (status != CTL_OK || !json_is_object(object))
+		return status == CTL_OK ? client_explain(cli, -EPROTO) : status;
+	if (cli->format == CLI_JSON)
+		output_json(cli, object);
+	else if (cli->format == CLI_TSV)
+		status_tsv(cli, object);
+	else
+		status_page(cli, object);
+	return status;
+}

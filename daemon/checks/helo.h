@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * checks/helo - is the name a client gives in EHLO or HELO the name of a host? (flag HE)
+ *
+ * Pure: no question to anybody, so the gate calls it itself. Whether the name is true is not asked.
+ *
+ * Standard: RFC 5321 2.3.5, 4.1.1.1; RFC 1123 2.1.
+ */
+#ifndef CHECKS_HELO_H
+#define CHECKS_HELO_H
+
+#include <stddef.h>
+
+#include "checks/check.h"
+
+/**
+ * check_helo - judge the argument of EHLO or HELO.
+ * @name: its bytes, without the verb and surrounding space; not NUL-terminated, any content
+ * @len: how many
+ * @out_answer: always written; evidence names the rule that was broken and quotes the name, escaped and cut; ttl_s is 0
+ *
+ * CLEAN: a host name of at least two labels (letters, digits, hyphens; no label begins or ends with
+ * a hyphen; 63 octets a label, 255 in all), whose last label is not all digits. A final dot is let through.
+ * HIT: all else: an address, also in brackets, a single label, an underscore, an empty name.
+ *
+ * Return: out_answer->result, CHECK_CLEAN or CHECK_HIT.
+ */
+enum check_result check_helo(const char *name, size_t len,
+			     struct check_answer *out_answer);
+
+#endif

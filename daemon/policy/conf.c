@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The checks that span settings stand in policy/conf_validate.c. */
+#include "policy/conf.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define LOG_LEVEL_DEFAULT \
+	2u /* LOG_LEVEL_INFO of base/log.h, which is not for this floor */
+#define MINUTE_S INT64_C(60)
+#define HOUR_S	 (60 * MINUTE_S)
+#define DAY_S	 (24 * HOUR_S)
+
+static const struct conf_strikes strikes_defaults = {
+	.max = 5,
+	.window_s = 10 * MINUTE_S,
+	.ban_time_s = HOUR_S,
+	.ban_time_max_s = 7 * DAY_S,
+	.ban_memory_s = 7 * DAY_S,
+};
+
+static const struct conf_limits limits_defaults = {
+	.sessions_max = 10000,
+	.sessions_per_client_max = 50,
+	.line_max_bytes = 2048, /* 512 of RFC 5321 and room for what extensions add */
+	.errors_max = 20,
+	.commands_max = 100,
+	.bans_max = 1048576,
+	.strikes_clients_max = 100000,
+	.greeting_timeout_s = 2 * MINUTE_S,
+	.command_timeout_s = 5 * MINUTE_S,
+	.data_timeout_s = 3 * MINUTE_S,
+	.data_end_timeout_s = 10 * MINUTE_S,
+	.backend_connect_timeout_s = 10,
+	.backend_reply_timeout_s = 5 * MINUTE_S,
+	.session_time_max_s = 2 * HOUR_S,
+	.shutdown_grace_s = 30,
+	.check_timeout_s = 10,
+};
+
+void conf_policy_init(struct conf_policy *policy)
+{
+	*policy = (struct conf_policy){
+		.enabled = true,
+		.mode =
+			{
+				[CHECK_STRIKES] = MODE_ENFORCE,
+				[CHECK_HELO] = MODE_ENFORCE,
+				[CHECK_PTR] = MODE_OBSERVE,
+			},
+		.strikes = strikes_defaults,
+	};
+}
+
+void conf_service_init(struct conf_service *service)
+{
+	*service = (struct conf_service){
+		.type = SERVICE_SMTP,
+		.client_address = CLIENT_ADDRESS_NONE,
+		.bare_newline = BARE_NEWLINE_NORMALIZE,
+	};
+}
+
+void conf_init(struct conf *conf)
+{
+	memset(conf, 0,
+	       sizeof(*conf)); /* padding, too: it is shared with other processes */
+	conf->abi = CONF_ABI;
+	conf->xdp = XDP_WISH_AUTO;
+	conf->log_level = LOG_LEVEL_DEFAULT;
+	conf->limits = limits_defaults;
+	(void)text_copy(conf->state_dir, sizeof(conf->state_dir), "/var/lib/postern");
+	(void)text_copy(conf->run_dir, sizeof(conf->run_dir), "/run/postern");
+	(void)text_copy(conf->pin_dir, sizeof(conf->pin_dir), "/sys/fs/bpf/postern");
+	for (size_t i = 0; i < CONF_POLICIES_MAX; i++)
+		conf_policy_init(&conf->policies[i]);
+	for (size_t i = 0; i < CONF_SERVICES_MAX; i++)
+		conf_service_init(&conf->services[i]);
+}
+
+static const struct {
+	const char *name;
+	uint16_t port;
+} types[] = {
+	[SERVICE_SMTP] = {"smtp", 25},
+	[SERVICE_SUBMISSION] = {"submission", 587},
+	[SERVICE_SUBMISSIONS] = {"submissions", 465},
+	[SERVICE_POP3] = {"pop3", 110},
+	[SERVICE_POP3S] = {"pop3s", 995},
+	[SERVICE_IMAP] = {"imap", 143},
+	[SERVICE_IMAPS] = {"imaps", 993},
+	[SERVICE_TCP] = {"tcp", 0},
+};
+
+static_assert(sizeof(types) / sizeof(types[0]) == SERVICE_TYPE_COUNT,
+	      "one row for each type");
+
+const char *service_type_name(enum service_type type)
+{
+	assert((unsigned int)type < SERVICE_TYPE_COUNT);
+	return types[type].name;
+}
+
+int service_type_from_name(const char *name)
+{
+	for (int i = 0; i < SERVICE_TYPE_COUNT; i++) {
+		if (strcmp(types[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+uint16_t service_type_port(enum service_type type)
+{
+	assert((unsigned int)type < SERVICE_TYPE_COUNT);
+	return types[type].port;
+}
+
+const char *check_mode_name(enum check_mode mode)
+{
+	static const char *const names[] = {
+		[MODE_OFF] = "off",
+		[MODE_OBSERVE] = "observe",
+		[MODE_ENFORCE] = "enforce",
+	};
+
+	assert((unsigned int)mode < sizeof(names) / sizeof(names[0]));
+	return names[mode];
+}
+
+const char *conf_check_name(enum conf_check check)
+{
+	static const char *const names[] = {
+		[CHECK_STRIKES] = "strikes",
+		[CHECK_HELO] = "helo",
+		[CHECK_PTR] = "ptr",
+	};
+
+	static_assert(sizeof(names) / sizeof(names[0]) == CHECK_COUNT, "a name for each");
+	assert((unsigned int)check < CHECK_COUNT);
+	return names[check];
+}
+
+int conf_policy_find(const struct conf *conf, const char *name)
+{
+	for (int i = 0; i < conf->policy_count; i++) {
+		if (strcmp(conf->policies[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int conf_service_find(const struct conf *conf, const char *name)
+{
+	for (int i = 0; i < conf->service_count; i++) {
+		if (strcmp(conf->services[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id)
+{
+	for (size_t i = 0; i < conf->policy_count; i++) {
+		if (conf->policies[i].id == id)
+			return &conf->policies[i];
+	}
+	return NULL;
+}
+
+bool conf_service_is_on(const struct conf *conf, const struct conf_service *service)
+{
+	const struct conf_policy *policy = &conf->policies[service->policy];
+
+	return policy->enabled && !(policy->types_off & (UINT32_C(1) << service->type));
+}

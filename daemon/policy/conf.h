@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * policy/conf - the configuration as plain data: what is set, the defaults, and
+ * the checks that span several settings.
+ *
+ * No pointers and fixed arrays, so that the keeper can put it into shared memory as
+ * it is. proc/config fills it from postern.conf; see postern.conf(5) for each setting.
+ */
+#ifndef POLICY_CONF_H
+#define POLICY_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+
+#define CONF_NAME_MAX	    32u /* names of policies and services, with the NUL */
+#define CONF_PATH_MAX	    256u
+#define CONF_HOST_MAX	    256u /* RFC 5321 4.5.3.1.2: 255 octets */
+#define CONF_INTERFACES_MAX 8u
+#define CONF_POLICIES_MAX   16u
+#define CONF_POLICY_IDS	    32u /* ids in the kernel maps */
+#define CONF_SERVICES_MAX   32u
+#define CONF_LISTEN_MAX	    8u	/* endpoints of one service */
+#define CONF_BACKENDS_MAX   8u	/* addresses of one service's backend */
+#define CONF_LISTS_MAX	    32u /* address list files in all */
+#define CONF_NEVER_BAN_MAX  64u
+#define CONF_DNS_MAX	    4u
+#define CONF_GATES_MAX	    64u
+#define CONF_PORTS_MAX	    (2 * CONF_LISTEN_MAX) /* what conf_service_ports() may find */
+#define CONF_LINE_SMALLEST  512u   /* line-max: RFC 5321 section 4.5.3.1.4 */
+#define CONF_LINE_LARGEST   12288u /* an AUTH line, RFC 4954 section 4 */
+
+enum service_type {
+	SERVICE_SMTP,
+	SERVICE_SUBMISSION,
+	SERVICE_SUBMISSIONS,
+	SERVICE_POP3,
+	SERVICE_POP3S,
+	SERVICE_IMAP,
+	SERVICE_IMAPS,
+	SERVICE_TCP,
+	SERVICE_TYPE_COUNT,
+};
+
+enum check_mode {
+	MODE_OFF,
+	MODE_OBSERVE, /* log what would have happened, let it through */
+	MODE_ENFORCE,
+};
+
+/* What has a mode of its own in each policy. */
+enum conf_check {
+	CHECK_STRIKES, /* LL */
+	CHECK_HELO,    /* HE */
+	CHECK_PTR,     /* PTR */
+	CHECK_COUNT,
+};
+
+enum client_address {
+	CLIENT_ADDRESS_NONE,
+	CLIENT_ADDRESS_PROXY,	/* PROXY protocol v2 */
+	CLIENT_ADDRESS_XCLIENT, /* Postfix */
+};
+
+enum bare_newline {
+	BARE_NEWLINE_NORMALIZE,
+	BARE_NEWLINE_REJECT,
+};
+
+enum xdp_wish {
+	XDP_WISH_AUTO,
+	XDP_WISH_NATIVE,
+	XDP_WISH_GENERIC,
+	XDP_WISH_OFF,
+};
+
+struct conf_endpoint {
+	struct addr addr;
+	uint16_t port; /* host order */
+};
+
+struct conf_strikes {
+	uint32_t max;			/* > 0; the strike that bans */
+	int64_t window_s;		/* > 0 */
+	int64_t ban_time_s;		/* > 0; DURATION_FOREVER_S */
+	int64_t ban_time_max_s;		/* >= ban_time_s */
+	int64_t ban_memory_s;		/* repeats within it double the time; >= 0 */
+	int64_t success_credit_s;	/* 0: off */
+	bool repeat_credentials_ignore; /* the same user and password again count once */
+};
+
+struct conf_policy {
+	char name[CONF_NAME_MAX];
+	uint16_t id;  /* in the kernel maps; given by the keeper, < CONF_POLICY_IDS */
+	bool enabled; /* off: its services are passed in the kernel and not checked */
+	uint32_t types_off; /* bit 1 << service_type: switched off in this policy */
+	uint8_t mode[CHECK_COUNT]; /* enum check_mode */
+	struct conf_strikes strikes;
+};
+
+struct conf_service {
+	char name[CONF_NAME_MAX];
+	uint8_t type;		/* enum service_type */
+	uint8_t policy;		/* index into conf.policies */
+	uint8_t client_address; /* enum client_address */
+	uint8_t bare_newline;	/* enum bare_newline */
+	uint8_t listen_count;	/* 0 for SERVICE_TCP */
+	uint8_t backend_count;	/* 0 for SERVICE_TCP */
+	uint8_t port_count;	/* SERVICE_TCP: guarded ports; others: from listen */
+	struct conf_endpoint listen[CONF_LISTEN_MAX];
+	struct conf_endpoint backend[CONF_BACKENDS_MAX];
+	uint16_t ports[CONF_LISTEN_MAX]; /* guarded in the kernel */
+};
+
+/* Each is a setting of `limits { }`, of the same name with dashes. */
+struct conf_limits {
+	uint32_t sessions_max;		  /* all gates together */
+	uint32_t sessions_per_client_max; /* IPv4 address, IPv6 /64 */
+	uint32_t
+		line_max_bytes; /* RFC 5321 4.5.3.1.4 asks for 512; extensions for more */
+	uint32_t errors_max; /* postern's own 4xx and 5xx, unknown verbs: in a session */
+	uint32_t commands_max;	      /* commands in a session that deliver nothing */
+	uint32_t bans_max;	      /* exact bans in the kernel */
+	uint32_t strikes_clients_max; /* clients whose strikes are remembered */
+	int64_t greeting_timeout_s;   /* from connect to a valid EHLO */
+	int64_t command_timeout_s;    /* RFC 5321 4.5.3.2.7: 5 min */
+	int64_t data_timeout_s;	      /* each read while in DATA; 4.5.3.2.5: 3 min */
+	int64_t data_end_timeout_s; /* backend's reply to the last dot; 4.5.3.2.6: 10 min */
+	int64_t backend_connect_timeout_s; /* each address */
+	int64_t backend_reply_timeout_s;   /* 4.5.3.2: 5 min */
+	int64_t session_time_max_s;	   /* one session in all */
+	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
+	int64_t check_timeout_s;	   /* all checks of a connection together */
+};
+
+struct conf {
+	uint32_t abi;		      /* CONF_ABI; the child is of the same program */
+	uint64_t generation;	      /* 1, 2, ... with each load */
+	char hostname[CONF_HOST_MAX]; /* in the banner */
+	char state_dir[CONF_PATH_MAX];
+	char run_dir[CONF_PATH_MAX];
+	char pin_dir[CONF_PATH_MAX];
+	char interfaces[CONF_INTERFACES_MAX][16];
+	uint8_t interface_count;
+	uint8_t xdp;   /* enum xdp_wish */
+	uint8_t gates; /* >= 1; 0 only from conf_init(): one a core, says proc/config */
+	uint8_t log_level; /* enum log_level of base/log.h */
+	uint8_t policy_count;
+	uint8_t service_count;
+	uint8_t list_count;
+	uint8_t never_ban_count;
+	uint8_t dns_count;
+	bool want_open_relay;
+	struct conf_policy policies[CONF_POLICIES_MAX];
+	struct conf_service services[CONF_SERVICES_MAX];
+	char lists[CONF_LISTS_MAX][CONF_PATH_MAX]; /* prefix_row.origin is the index */
+	struct prefix never_ban[CONF_NEVER_BAN_MAX];
+	struct conf_endpoint
+		dns[CONF_DNS_MAX]; /* none: resolv.conf, read by the keeper */
+	struct conf_limits limits;
+};
+
+#define CONF_ABI 1u
+
+/**
+ * conf_init - all defaults; no policy, service or interface, and no hostname.
+ * @conf: written whole, padding included; the unused policies and services have their
+ * defaults, so that a new one only needs what is set
+ */
+void conf_init(struct conf *conf);
+
+/* Defaults of one policy, of one service. conf_init() has done so for all. */
+void conf_policy_init(struct conf_policy *policy);
+void conf_service_init(struct conf_service *service);
+
+const char *service_type_name(enum service_type type);
+/* -1 if unknown. */
+int service_type_from_name(const char *name);
+uint16_t service_type_port(enum service_type type); /* 25, 587, ...; 0 for tcp */
+const char *check_mode_name(enum check_mode mode);
+const char *conf_check_name(enum conf_check check);
+
+/* Index of the policy or service of this name; -1. */
+int conf_policy_find(const struct conf *conf, const char *name);
+int conf_service_find(const struct conf *conf, const char *name);
+/* The policy with this kernel id; NULL. */
+const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id);
+
+/* Is the service guarded: its policy enabled, and its type not switched off in it? */
+bool conf_service_is_on(const struct conf *conf, const struct conf_service *service);
+
+/**
+ * conf_service_ports - what a service guards in the kernel: `ports` and those of `listen`.
+ * @out_ports: each once
+ *
+ * Return: how many.
+ */
+size_t conf_service_ports(const struct conf_service *service,
+			  uint16_t out_ports[CONF_PORTS_MAX]);
+
+#define CONF_PROBLEM_MAX 256u
+
+/**
+ * conf_validate - the checks that span settings.
+ * @conf: complete
+ * @out_problem: one sentence: which setting, its value, what would be right
+ *
+ * Return: 0; -EINVAL with @out_problem written.
+ */
+int conf_validate(const struct conf *conf, char out_problem[CONF_PROBLEM_MAX]) MUST_CHECK;
+
+#endif

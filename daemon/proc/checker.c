@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/checker - see the header.
+ *
+ * Three things stand between a gate's question and the DNS: the cache, the circuit breaker, and the
+ * limit of what runs at a time. Each of them, like the deadline, ends in an answer.
+ */
+#include "proc/checker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <event2/event.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/ttlmap.h"
+#include "checks/breaker.h"
+#include "checks/runner.h"
+#include "proc/channel.h"
+#include "proc/snapshot.h"
+#include "sys/dns.h"
+#include "sys/sandbox.h"
+
+#define FAILURES_PER_MINUTE 6u
+
+/* Key and value of the cache. */
+struct asked {
+	struct addr client;
+	uint8_t check;
+};
+static_assert(sizeof(struct asked) == sizeof(struct addr) + 1, "compared byte by byte");
+
+struct known {
+	uint8_t result;
+	char evidence[CHECK_EVIDENCE_MAX];
+};
+
+/* A socket of the DNS in the loop. */
+struct watch {
+	struct event *event; /* owned; NULL: not in use */
+	int fd;		     /* borrowed from sys/dns */
+};
+
+struct checker {
+	struct event_base *base;
+	struct channel *keeper;
+	struct channel *gates[CONF_GATES_MAX];
+	struct dns *dns;
+	struct runner *runner;
+	struct ttlmap *cache;
+	struct breaker breaker;
+	struct watch watches[DNS_FDS_MAX];
+	struct event *dns_timer, *tick, *drain_timer;
+	struct log_limit log_busy;
+	bool is_draining;
+	int exit_status;
+};
+
+/* ---- loop and DNS ---------------------------------------------------------------------------- */
+
+static void timer_add(struct event *timer, int64_t ms)
+{
+	struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	(void)event_add(timer, &after);
+}
+
+/* After anything that may have opened or closed a question. */
+static void checker_arm(struct checker *checker)
+{
+	int ms = dns_timeout_ms(checker->dns);
+
+	if (ms >= 0)
+		timer_add(checker->dns_timer, ms);
+	if (runner_waiting(checker->runner) > 0 &&
+	    !event_pending(checker->tick, EV_TIMEOUT, NULL))
+		timer_add(checker->tick, CHECKER_TICK_MS);
+}
+
+static void checker_on_socket(evutil_socket_t fd, short what, void *context)
+{
+	struct checker *checker = context;
+
+	dns_on_ready(checker->dns, fd, what & EV_READ, what & EV_WRITE);
+	checker_arm(checker);
+}
+
+static void checker_on_dns_time(evutil_socket_t fd, short what, void *context)
+{
+	struct checker *checker = context;
+
+	(void)fd;
+	(void)what;
+	dns_on_time(checker->dns);
+	checker_arm(checker);
+}
+
+static void checker_on_tick(evutil_socket_t fd, short what, void *context)
+{
+	struct checker *checker = context;
+
+	(void)fd;
+	(void)what;
+	runner_expire(checker->runner, clock_mono_ns());
+	checker_arm(checker);
+}
+
+/* A dns_watch_fn. Without a free slot the question times out like any other. */
+static void checker_watch(void *context, int fd, bool readable, bool writable)
+{
+	short what = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+	struct checker *checker = context;
+	struct watch *watch = NULL;
+
+	for (size_t i = 0; i < DNS_FDS_MAX; i++) {
+		if (checker->watches[i].event && checker->watches[i].fd == fd) {
+			watch = &checker->watches[i];
+			event_free(watch->event);
+			watch->event = NULL;
+			break;
+		}
+		if (!watch && !checker->watches[i].event)
+			watch = &checker->watches[i];
+	}
+	if (!what || !watch)
+		return;
+	watch->fd = fd;
+	watch->event = event_new(checker->base, fd, (short)(what | EV_PERSIST),
+				 checker_on_socket, checker);
+	if (watch->event)
+		(void)event_add(watch->event, NULL);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------- */
+
+static struct asked asked_of(const struct runner_request *request)
+{
+	struct asked asked;
+
+	memset(&asked, 0, sizeof(asked));
+	asked.client = request->client;
+	asked.check = (uint8_t)request->check;
+	return asked;
+}
+
+static void checker_answer(struct checker *checker, const struct runner_request *request,
+			   enum check_result result, const char *evidence)
+{
+	struct msg msg = {.type = MSG_ANSWER};
+
+	msg.answer.session_id = request->session_id;
+	msg.answer.check = request->check;
+	msg.answer.result = result;
+	(void)text_copy(msg.answer.evidence, sizeof(msg.answer.evidence), evidence);
+	/* A gate that is gone, or does not read, has its own deadline. */
+	(void)channel_send(checker->gates[request->gate], &msg, -1);
+}
+
+static void checker_keep(struct checker *checker, const struct runner_request *request,
+			 const struct check_answer *answer)
+{
+	uint64_t ttl_s =
+		answer->ttl_s < CHECKER_TTL_MAX_S ? answer->ttl_s : CHECKER_TTL_MAX_S;
+	struct asked asked = asked_of(request);
+	uint64_t now_ns = clock_mono_ns();
+	struct known *known;
+
+	if (answer->result == CHECK_UNKNOWN || ttl_s == 0)
+		return;
+	known = ttlmap_put(checker->cache, &asked, now_ns, now_ns + ttl_s * NS_PER_S,
+			   NULL);
+	known->result = (uint8_t)answer->result;
+	memcpy(known->evidence, answer->evidence, sizeof(known->evidence));
+}
+
+/* A runner_answer_fn. */
+static void checker_on_answer(void *context, const struct runner_request *request,
+			      const struct check_answer *answer, bool is_late)
+{
+	struct checker *checker = context;
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!answer->timed_out)
+		breaker_replied(&checker->breaker, now_ns);
+	else if (!is_late && breaker_timed_out(&checker->breaker, now_ns))
+		log_warn("event=dns-silent pause_s=%u",
+			 (unsigned int)(BREAKER_OPEN_NS / NS_PER_S));
+	checker_keep(checker, request, answer);
+	if (!is_late)
+		checker_answer(checker, request, answer->result, answer->evidence);
+}
+
+static void checker_say_busy(struct checker *checker, uint64_t now_ns)
+{
+	uint32_t dropped;
+
+	if (log_limit_take(&checker->log_busy, now_ns, &dropped))
+		log_warn("event=checks-crowded max=%u dropped=%u", CHECKER_RUNNING_MAX,
+			 dropped);
+}
+
+static void checker_check(struct checker *checker, const struct runner_request *request,
+			  uint64_t now_ns)
+{
+	struct asked asked = asked_of(request);
+	const struct known *known = ttlmap_get(checker->cache, &asked, now_ns);
+	int err;
+
+	if (known) {
+		checker_answer(checker, request, (enum check_result)known->result,
+			       known->evidence);
+		return;
+	}
+	if (!breaker_allows(&checker->breaker, now_ns)) {
+		checker_answer(checker, request, CHECK_UNKNOWN,
+			       "not asked: the resolvers have not answered for a while");
+		return;
+	}
+	err = runner_start(checker->runner, request);
+	if (err == -ENOSPC)
+		checker_say_busy(checker, now_ns);
+	if (err)
+		checker_answer(checker, request, CHECK_UNKNOWN,
+			       err == -ENOSPC ? "not asked: too many checks at a time"
+					      : "the checker has no such check");
+}
+
+/* ---- channels ---------------------------------------------------------------------------------- */
+
+static void checker_stop(struct checker *checker, int exit_status)
+{
+	checker->exit_status = exit_status;
+	(void)event_base_loopbreak(checker->base);
+}
+
+static void checker_on_drained(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	checker_stop(context, EXIT_SUCCESS);
+}
+
+/* While draining, the last gate that goes ends it. */
+static void checker_leave(struct checker *checker)
+{
+	if (!checker->is_draining)
+		return;
+	for (size_t i = 0; i < CONF_GATES_MAX; i++)
+		if (checker->gates[i])
+			return;
+	checker_stop(checker, EXIT_SUCCESS);
+}
+
+static void gate_on_message(void *context, struct channel *channel, const struct msg *msg,
+			    int fd)
+{
+	struct runner_request request = {.client = msg->check.addr,
+					 .gate = channel_index(channel),
+					 .session_id = msg->check.session_id};
+	struct checker *checker = context;
+	uint64_t now_ns = clock_mono_ns();
+
+	close_fd(&fd); /* msg_validate() has seen that there is none */
+	if (msg->type != MSG_CHECK)
+		return;
+	request.deadline_ns = now_ns + msg->check.timeout_ms * NS_PER_MS;
+	for (unsigned int i = 0; i < CHECK_COUNT; i++) {
+		request.check = (enum conf_check)i;
+		if (msg->check.checks & 1u << i)
+			checker_check(checker, &request, now_ns);
+	}
+	checker_arm(checker);
+}
+
+static void gate_on_closed(void *context, struct channel *channel, int error)
+{
+	struct checker *checker = context;
+	uint32_t index = channel_index(channel);
+
+	if (error)
+		log_error("event=peer-refused peer=gate%u error=\"%s\"", index,
+			  strerror(-error));
+	channel_free(&checker->gates[index]);
+	checker_leave(checker);
+}
+
+/* A gate, or one that was started again in its place. */
+static void checker_add_gate(struct checker *checker, uint32_t index, int fd)
+{
+	struct channel_conf conf = {
+		.base = checker->base,
+		.fd = fd,
+		.self = ROLE_CHECKER,
+		.other = ROLE_GATE,
+		.index = index,
+		.on_message = gate_on_message,
+		.on_closed = gate_on_closed,
+		.context = checker,
+	};
+
+	channel_free(&checker->gates[index]);
+	checker->gates[index] = channel_new(&conf);
+	if (!checker->gates[index]) {
+		close_fd(&fd);
+		log_error("event=out-of-memory what=channel");
+		checker_stop(checker, EXIT_FAILURE);
+	}
+}
+
+static void checker_configure(struct checker *checker, int fd)
+{
+	struct dns_server servers[CONF_DNS_MAX];
+	struct snapshot snapshot;
+	size_t count;
+	int err;
+
+	err = snapshot_open(fd, &snapshot);
+	if (err) {
+		log_error("event=conf-refused error=\"%s\"", strerror(-err));
+		checker_stop(checker, EXIT_FAILURE);
+		return;
+	}
+	log_open("checker", (enum log_level)snapshot.conf->log_level);
+	count = snapshot.conf->dns_count;
+	for (size_t i = 0; i < count; i++)
+		servers[i] = (struct dns_server){.addr = snapshot.conf->dns[i].addr,
+						 .port = snapshot.conf->dns[i].port};
+	snapshot_close(&snapshot);
+	err = dns_set_servers(checker->dns, servers, count);
+	if (err)
+		log_error("event=dns-servers error=\"%s\"", strerror(-err));
+}
+
+static void checker_drain(struct checker *checker, int64_t grace_s)
+{
+	checker->is_draining = true;
+	timer_add(checker->drain_timer, grace_s * 1000);
+	checker_leave(checker);
+}
+
+static void keeper_on_message(void *context, struct channel *channel,
+			      const struct msg *msg, int fd)
+{
+	struct checker *checker = context;
+
+	switch (msg->type) {
+	case MSG_CONF:
+		checker_configure(checker, fd);
+		break;
+	case MSG_PEER:
+		if (msg->peer.role == ROLE_GATE)
+			checker_add_gate(checker, msg->peer.index, TAKE_FD(fd));
+		break;
+	case MSG_START:
+		(void)channel_send(channel, &(struct msg){.type = MSG_READY}, -1);
+		break;
+	case MSG_DRAIN:
+		checker_drain(checker, msg->drain.grace_s);
+		break;
+	default: /* listeners and the like are not for us */
+		break;
+	}
+	close_fd(&fd);
+}
+
+static void keeper_on_closed(void *context, struct channel *channel, int error)
+{
+	struct checker *checker = context;
+
+	(void)channel;
+	if (error)
+		log_error("event=peer-refused peer=keeper error=\"%s\"",
+			  strerror(-error));
+	channel_free(&checker->keeper);
+	checker_stop(checker,
+		     EXIT_FAILURE); /* without a keeper nobody would restart us */
+}
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+int checker_open(struct checker **out_checker)
+{
+	AUTO(checker_close) struct checker *checker = calloc(1, sizeof(*checker));
+	uint8_t seed[16];
+	int err;
+
+	if (!checker)
+		return -ENOMEM;
+	checker->log_busy.per_minute = FAILURES_PER_MINUTE;
+	err = dns_open(checker_watch, checker, &checker->dns);
+	if (err)
+		return err;
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return -errno;
+	checker->cache = ttlmap_new(CHECKER_CACHE_MAX, sizeof(struct asked),
+				    sizeof(struct known), seed);
+	checker->runner =
+		runner_new(checker->dns, CHECKER_RUNNING_MAX, checker_on_answer, checker);
+	if (!checker->cache || !checker->runner)
+		return -ENOMEM;
+	*out_checker = TAKE_PTR(checker);
+	return 0;
+}
+
+void checker_close(struct checker **checker)
+{
+	struct checker *c = *checker;
+
+	if (!c)
+		return;
+	dns_close(&c->dns); /* answers whatever is open, so it goes first */
+	for (size_t i = 0; i < CONF_GATES_MAX; i++)
+		channel_free(&c->gates[i]);
+	channel_free(&c->keeper);
+	runner_free(&c->runner);
+	ttlmap_free(&c->cache);
+	for (size_t i = 0; i < DNS_FDS_MAX; i++)
+		if (c->watches[i].event)
+			event_free(c->watches[i].event);
+	if (c->dns_timer)
+		event_free(c->dns_timer);
+	if (c->tick)
+		event_free(c->tick);
+	if (c->drain_timer)
+		event_free(c->drain_timer);
+	if (c->base)
+		event_base_free(c->base);
+	free_mem(checker);
+}
+
+static int checker_loop(struct checker *checker, int keeper_fd)
+{
+	struct channel_conf conf = {
+		.fd = keeper_fd,
+		.self = ROLE_CHECKER,
+		.other = ROLE_KEEPER,
+		.on_message = keeper_on_message,
+		.on_closed = keeper_on_closed,
+		.context = checker,
+	};
+
+	checker->base = event_base_new();
+	if (!checker->base)
+		return -ENOMEM;
+	checker->dns_timer = evtimer_new(checker->base, checker_on_dns_time, checker);
+	checker->tick = evtimer_new(checker->base, checker_on_tick, checker);
+	checker->drain_timer = evtimer_new(checker->base, checker_on_drained, checker);
+	conf.base = checker->base;
+	checker->keeper = channel_new(&conf);
+	if (!checker->keeper)
+		close_fd(&keeper_fd);
+	if (!checker->dns_timer || !checker->tick || !checker->drain_timer ||
+	    !checker->keeper)
+		return -ENOMEM;
+	return 0;
+}
+
+int checker_run(struct checker *checker, int keeper_fd)
+{
+	int err = checker_loop(checker, keeper_fd);
+
+	if (err) {
+		log_error("event=start-failed error=\"%s\"", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	if (event_base_dispatch(checker->base) < 0)
+		return EXIT_FAILURE;
+	return checker->exit_status;
+}
+
+int checker_main(const struct child_boot *boot)
+{
+	AUTO(checker_close) struct checker *checker = NULL;
+	int err;
+
+	log_open("checker", LOG_LEVEL_INFO);
+	err = checker_open(&checker);
+	if (!err)
+		err = sandbox_enter(SANDBOX_CHECKER, boot->user, boot->root_dir);
+	if (err) {
+		log_error("event=start-failed error=\"%s\"", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* Ctrl-C reaches the whole group; the keeper decides who ends when. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	return checker_run(checker, boot->keeper_fd);
+}

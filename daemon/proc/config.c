@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/config - see config.h. The order of reading: text, settings, policies, services, limits, the checks
+ * that span settings, list files.
+ */
+#include "proc/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "proc/config_fill.h"
+
+/* The name of a section becomes the name of a pin, a column and a log value. */
+static bool title_is_valid(const char *title)
+{
+	size_t len = strlen(title);
+
+	if (len == 0 || len >= CONF_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)title[i]) && title[i] != '-' &&
+		    title[i] != '_')
+			return false;
+	return true;
+}
+
+static struct config_place section_place(const struct config_fill *fill,
+					 const struct config_section *section)
+{
+	return (struct config_place){fill->source->path, section->line, 0};
+}
+
+static void check_title(struct config_fill *fill, const struct config_section *section)
+{
+	if (!title_is_valid(section->title))
+		report_error(&fill->config->report, section_place(fill, section),
+			     "'%s' is no name: 1 to %u letters, digits, - and _",
+			     section->title, CONF_NAME_MAX - 1);
+}
+
+static void load_policies(struct config_fill *fill, const struct config_tree *tree)
+{
+	const struct config_fields *shape = &config_shape_table[SHAPE_POLICY];
+	struct conf *conf = &fill->config->conf;
+	struct config_section section;
+
+	for (unsigned int i = 0; tree_section(tree, shape->section, i, &section); i++) {
+		struct conf_policy *policy = &conf->policies[conf->policy_count];
+
+		if (i == CONF_POLICIES_MAX) {
+			report_error(&fill->config->report, section_place(fill, &section),
+				     "policy %s is one too many: at most %u",
+				     section.title, CONF_POLICIES_MAX);
+			return;
+		}
+		check_title(fill, &section);
+		conf_policy_init(policy);
+		(void)text_copy(policy->name, sizeof(policy->name), section.title);
+		fill->policy_lines[conf->policy_count] = section.line;
+		fill_object(fill, &section, shape, policy);
+		conf->policy_count++;
+	}
+	if (conf->policy_count == 0)
+		report_error(
+			&fill->config->report,
+			(struct config_place){fill->source->path, 0, 0},
+			"there is no policy: add a section such as policy global { lists = { "
+			"\"global.list\" } }");
+}
+
+/* What a proxied service needs and what it gets when it says nothing. */
+static void complete_proxied(struct config_fill *fill, struct conf_service *service,
+			     struct config_place at)
+{
+	struct config_report *report = &fill->config->report;
+
+	if (service->port_count > 0)
+		report_error(
+			report, at,
+			"service %s: ports is for type = tcp; a %s service has listen",
+			service->name, service_type_name(service->type));
+	if (service->listen_count == 0) {
+		uint16_t port = service_type_port(service->type);
+
+		service->listen[0] = (struct conf_endpoint){{.family = ADDR_V4}, port};
+		service->listen[1] = (struct conf_endpoint){{.family = ADDR_V6}, port};
+		service->listen_count = 2;
+	}
+	if (service->backend_count == 0)
+		report_error(
+			report, at,
+			"service %s: backend is missing: the mail host behind, such as backend "
+			"= { \"192.0.2.10:%u\" }",
+			service->name, service_type_port(service->type));
+	service->port_count = 0;
+	for (uint8_t i = 0; i < service->listen_count; i++) {
+		bool is_known = false;
+
+		for (uint8_t j = 0; j < service->port_count; j++)
+			is_known =
+				is_known || service->ports[j] == service->listen[i].port;
+		if (!is_known)
+			service->ports[service->port_count++] = service->listen[i].port;
+	}
+}
+
+static void complete_tcp(struct config_fill *fill, const struct conf_service *service,
+			 struct config_place at)
+{
+	struct config_report *report = &fill->config->report;
+
+	if (service->port_count == 0)
+		report_error(
+			report, at,
+			"service %s: ports is missing: what to guard, such as ports = { 443 }",
+			service->name);
+	if (service->listen_count > 0 || service->backend_count > 0)
+		report_error(
+			report, at,
+			"service %s: a tcp service is gated in the kernel and not proxied: it "
+			"has ports, but no listen and no backend",
+			service->name);
+}
+
+static void load_service(struct config_fill *fill, const struct config_section *section)
+{
+	struct conf *conf = &fill->config->conf;
+	struct conf_service *service = &conf->services[conf->service_count];
+	struct config_place at = section_place(fill, section);
+	size_t errors = fill->config->report.errors;
+
+	conf_service_init(service);
+	(void)text_copy(service->name, sizeof(service->name), section->title);
+	fill->service_lines[conf->service_count] = section->line;
+	check_title(fill, section);
+	fill_object(fill, section, &config_shape_table[SHAPE_SERVICE], service);
+	if (!section_setting(section, "type", 0))
+		report_error(&fill->config->report, at,
+			     "service %s: type is missing: smtp, submission or tcp",
+			     section->title);
+	if (!section_setting(section, "policy", 0))
+		report_error(
+			&fill->config->report, at,
+			"service %s: policy is missing: the name of one of the policies",
+			section->title);
+	conf->service_count++;
+	if (fill->config->report.errors != errors)
+		return; /* what is missing may only look so */
+	if (service->type == SERVICE_TCP)
+		complete_tcp(fill, service, at);
+	else
+		complete_proxied(fill, service, at);
+}
+
+static void load_services(struct config_fill *fill, const struct config_tree *tree)
+{
+	struct config_section section;
+
+	for (unsigned int i = 0; tree_section(tree, "service", i, &section); i++) {
+		if (i == CONF_SERVICES_MAX) {
+			report_error(&fill->config->report, section_place(fill, &section),
+				     "service %s is one too many: at most %u",
+				     section.title, CONF_SERVICES_MAX);
+			return;
+		}
+		load_service(fill, &section);
+	}
+}
+
+static void load_defaults(struct conf *conf)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (conf->gates == 0)
+		conf->gates = (uint8_t)(cores < 1		 ? 1
+					: cores > CONF_GATES_MAX ? CONF_GATES_MAX
+								 : cores);
+	if (conf->hostname[0] == '\0' &&
+	    (gethostname(conf->hostname, sizeof(conf->hostname)) ||
+	     conf->hostname[sizeof(conf->hostname) - 1] != '\0'))
+		(void)text_copy(conf->hostname, sizeof(conf->hostname), "localhost");
+}
+
+/* A mail host on this machine trusts 127.0.0.1 as it comes, and with none that is every client. */
+static void warn_relay(struct config_report *report, struct config_place at,
+		       const struct conf_service *service)
+{
+	if (service->type == SERVICE_TCP ||
+	    service->client_address != CLIENT_ADDRESS_NONE)
+		return;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (!addr_is_loopback(&service->backend[i].addr))
+			continue;
+		report_warning(
+			report, at,
+			"service %s: client-address = none, and the backend is on this host: it takes "
+			"every client for this host, and relays for all if it trusts it (Postfix: "
+			"mynetworks); better proxy or xclient",
+			service->name);
+		return;
+	}
+}
+
+static void warn_doubtful(struct config_fill *fill)
+{
+	const struct conf *conf = &fill->config->conf;
+	struct config_report *report = &fill->config->report;
+	struct config_place whole = {fill->source->path, 0, 0};
+
+	if (conf->xdp == XDP_WISH_OFF)
+		report_warning(
+			report, whole,
+			"xdp = off: nothing is dropped in the kernel; the gates refuse what "
+			"they can, and tcp services are not guarded at all");
+	else if (conf->interface_count == 0)
+		report_warning(
+			report, whole,
+			"interfaces is empty: nothing is dropped in the kernel; set it to the "
+			"interfaces that clients come in by (see ip link)");
+	for (size_t i = 0; i < conf->service_count; i++)
+		warn_relay(report, whole, &conf->services[i]);
+}
+
+static void load_all(struct config_fill *fill, const struct config_tree *tree)
+{
+	struct conf *conf = &fill->config->conf;
+	struct config_report *report = &fill->config->report;
+	char problem[CONF_PROBLEM_MAX];
+	struct config_section section;
+
+	if (tree_section(tree, NULL, 0, &section))
+		fill_object(fill, &section, &config_shape_table[SHAPE_ROOT], conf);
+	load_policies(fill, tree);
+	load_services(fill, tree);
+	if (tree_section(tree, "limits", 0, &section))
+		fill_object(fill, &section, &config_shape_table[SHAPE_LIMITS],
+			    &conf->limits);
+	load_defaults(conf);
+	if (report->errors == 0 && conf_validate(conf, problem))
+		report_error(report, (struct config_place){fill->source->path, 0, 0},
+			     "%s", problem);
+	fill_lists(fill);
+	if (report->errors == 0)
+		warn_doubtful(fill);
+}
+
+int config_load(const char *path, struct config **out_config)
+{
+	AUTO(config_free) struct config *config = calloc(1, sizeof(*config));
+	AUTO(source_free) struct config_source source = {0};
+	AUTO(tree_free) struct config_tree *tree = NULL;
+	bool is_bad;
+
+	if (!config)
+		return -ENOMEM;
+	conf_init(&config->conf);
+	config->conf.gates = 0; /* not set: as many as processors */
+	if (source_read(path, &config->report, &source) == 0)
+		tree = tree_parse(&source, config_shape_table, SHAPE_COUNT,
+				  &config->report);
+	if (tree) {
+		struct config_fill fill = {.config = config, .source = &source};
+
+		load_all(&fill, tree);
+	}
+	is_bad = config->report.errors > 0;
+	*out_config = TAKE_PTR(config);
+	return is_bad ? -EINVAL : 0;
+}
+
+void config_free(struct config **config)
+{
+	if (!*config)
+		return;
+	for (size_t i = 0; i < CONF_POLICIES_MAX; i++)
+		prefix_builder_free(&(*config)->builders[i]);
+	free(*config);
+	*config = NULL;
+}

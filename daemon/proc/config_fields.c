@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/config_fields - every setting of postern.conf, one row each.
+ *
+ * A new setting is a row here, a member in policy/conf.h, its default in conf_init(), and an
+ * entry in postern.conf(5), which a test asks for.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "policy/strikes.h"
+#include "proc/config_fill.h"
+
+#define DNS_PORT  53
+#define MINUTE_S  60u
+#define HOUR_S	  3600u
+#define DAY_S	  86400u
+#define YEAR_S	  (365u * DAY_S)
+#define FOREVER_S ((uint64_t)DURATION_FOREVER_S)
+
+static const char *const mode_names[] = {"off", "observe", "enforce", NULL};
+static const char *const xdp_names[] = {"auto", "native", "generic", "off", NULL};
+static const char *const level_names[] = {"error", "warn", "info", "debug", NULL};
+static const char *const client_address_names[] = {"none", "proxy", "xclient", NULL};
+static const char *const bare_newline_names[] = {"normalize", "reject", NULL};
+static const char *const repeat_names[] = {"count", "ignore", NULL};
+
+/* ---- values of their own kind -------------------------------------------------------------- */
+
+static void problem(struct config_fill *fill, const struct config_setting *setting,
+		    const char *what)
+{
+	report_error(&fill->config->report, setting_place(fill, setting), "'%s' %s",
+		     setting->text, what);
+}
+
+static bool has_room(struct config_fill *fill, const struct config_setting *setting,
+		     size_t count, size_t max)
+{
+	if (count < max)
+		return true;
+	report_error(&fill->config->report, setting_place(fill, setting),
+		     "'%s' is one too many: at most %zu", setting->text, max);
+	return false;
+}
+
+static void store_interface(struct config_fill *fill, void *object,
+			    const struct config_setting *setting)
+{
+	struct conf *conf = object;
+
+	if (!has_room(fill, setting, conf->interface_count, CONF_INTERFACES_MAX))
+		return;
+	if (setting->text[0] == '\0' || strlen(setting->text) >= IF_NAMESIZE ||
+	    strchr(setting->text, '/')) {
+		problem(fill, setting, "is no name of an interface: see ip link");
+		return;
+	}
+	for (uint8_t i = 0; i < conf->interface_count; i++)
+		if (strcmp(conf->interfaces[i], setting->text) == 0) {
+			problem(fill, setting, "is named twice: keep one");
+			return;
+		}
+	(void)text_copy(conf->interfaces[conf->interface_count++],
+			sizeof(conf->interfaces[0]), setting->text);
+}
+
+static bool read_prefix(struct config_fill *fill, const struct config_setting *setting,
+			struct prefix *out_prefix)
+{
+	char right[PREFIX_TEXT_MAX];
+	int err = prefix_parse(setting->text, out_prefix);
+
+	if (err == -EDOM)
+		report_error(&fill->config->report, setting_place(fill, setting),
+			     "'%s' has bits set behind its length: write %s",
+			     setting->text, prefix_format(out_prefix, right));
+	else if (err == -ERANGE)
+		problem(fill, setting,
+			"has too long a prefix: 0..32 for IPv4, 0..128 for IPv6");
+	else if (err)
+		problem(fill, setting,
+			"is no address or prefix: write 192.0.2.1, 192.0.2.0/24 or "
+			"2001:db8::/32");
+	return !err;
+}
+
+static void store_never_ban(struct config_fill *fill, void *object,
+			    const struct config_setting *setting)
+{
+	struct conf *conf = object;
+	struct prefix prefix;
+
+	if (has_room(fill, setting, conf->never_ban_count, CONF_NEVER_BAN_MAX) &&
+	    read_prefix(fill, setting, &prefix))
+		conf->never_ban[conf->never_ban_count++] = prefix;
+}
+
+static void store_dns(struct config_fill *fill, void *object,
+		      const struct config_setting *setting)
+{
+	struct conf *conf = object;
+	struct conf_endpoint server = {.port = DNS_PORT};
+
+	if (!has_room(fill, setting, conf->dns_count, CONF_DNS_MAX))
+		return;
+	if (addr_parse(setting->text, &server.addr) &&
+	    endpoint_parse(setting->text, &server.addr, &server.port))
+		problem(fill, setting,
+			"is no name server: write its address, or 192.0.2.53:5353 or "
+			"[2001:db8::53]:5353");
+	else
+		conf->dns[conf->dns_count++] = server;
+}
+
+/* Relative to the directory of postern.conf. */
+static bool list_path(const struct config_fill *fill, const char *name, char *out_path)
+{
+	struct buf path;
+	const char *slash = strrchr(fill->source->path, '/');
+
+	buf_init(&path, out_path, CONF_PATH_MAX);
+	if (name[0] != '/' && slash)
+		buf_add(&path, fill->source->path,
+			(size_t)(slash - fill->source->path) + 1);
+	buf_puts(&path, name);
+	return !path.overflow;
+}
+
+static void store_list(struct config_fill *fill, void *object,
+		       const struct config_setting *setting)
+{
+	struct conf *conf = &fill->config->conf;
+	size_t policy = (size_t)((struct conf_policy *)object - conf->policies);
+	char path[CONF_PATH_MAX];
+	uint8_t i;
+
+	if (setting->text[0] == '\0' || !list_path(fill, setting->text, path)) {
+		problem(fill, setting, "is no path of a list file, or too long a one");
+		return;
+	}
+	for (i = 0; i < conf->list_count; i++)
+		if (strcmp(conf->lists[i], path) == 0)
+			break;
+	if (i == conf->list_count) {
+		if (!has_room(fill, setting, conf->list_count, CONF_LISTS_MAX))
+			return;
+		(void)text_copy(conf->lists[conf->list_count++], CONF_PATH_MAX, path);
+	}
+	if (fill->config->lists[policy] & (1u << i))
+		problem(fill, setting, "is named twice in this policy: keep one");
+	fill->config->lists[policy] |= 1u << i;
+}
+
+/* -1, and it is in the report. */
+static int read_type(struct config_fill *fill, const struct config_setting *setting)
+{
+	int type = service_type_from_name(setting->text);
+
+	if (type < 0)
+		problem(fill, setting,
+			"is no type of service: smtp, submission, submissions, pop3, pop3s, imap, "
+			"imaps or tcp");
+	return type;
+}
+
+static void store_off_type(struct config_fill *fill, void *object,
+			   const struct config_setting *setting)
+{
+	struct conf_policy *policy = object;
+	int type = read_type(fill, setting);
+
+	if (type >= 0)
+		policy->types_off |= 1u << type;
+}
+
+static void store_type(struct config_fill *fill, void *object,
+		       const struct config_setting *setting)
+{
+	struct conf_service *service = object;
+	int type = read_type(fill, setting);
+
+	if (type < 0)
+		return;
+	service->type = (uint8_t)type;
+	if (type == SERVICE_SUBMISSIONS)
+		problem(fill, setting, "needs TLS, which this version does not have yet");
+	else if (type == SERVICE_POP3 || type == SERVICE_POP3S)
+		problem(fill, setting,
+			"needs POP3, which this version does not have yet; type = "
+			"tcp guards its port in the kernel");
+	else if (type == SERVICE_IMAP || type == SERVICE_IMAPS)
+		problem(fill, setting,
+			"needs IMAP, which this version does not have yet; type = "
+			"tcp guards its port in the kernel");
+}
+
+static void store_policy(struct config_fill *fill, void *object,
+			 const struct config_setting *setting)
+{
+	struct conf_service *service = object;
+	int index = conf_policy_find(&fill->config->conf, setting->text);
+
+	if (index < 0)
+		problem(fill, setting,
+			"is no policy of this file: add a section policy of that name");
+	else
+		service->policy = (uint8_t)index;
+}
+
+static bool read_endpoint(struct config_fill *fill, const struct config_setting *setting,
+			  struct conf_endpoint *out_endpoint)
+{
+	struct conf_endpoint endpoint = {0};
+
+	if (endpoint_parse(setting->text, &endpoint.addr, &endpoint.port) ||
+	    endpoint.port == 0) {
+		problem(fill, setting,
+			"is no address with a port: write 192.0.2.1:25 or [2001:db8::1]:25");
+		return false;
+	}
+	*out_endpoint = endpoint;
+	return true;
+}
+
+static void store_listen(struct config_fill *fill, void *object,
+			 const struct config_setting *setting)
+{
+	struct conf_service *service = object;
+
+	if (has_room(fill, setting, service->listen_count, CONF_LISTEN_MAX) &&
+	    read_endpoint(fill, setting, &service->listen[service->listen_count]))
+		service->listen_count++;
+}
+
+static void store_backend(struct config_fill *fill, void *object,
+			  const struct config_setting *setting)
+{
+	struct conf_service *service = object;
+
+	if (has_room(fill, setting, service->backend_count, CONF_BACKENDS_MAX) &&
+	    read_endpoint(fill, setting, &service->backend[service->backend_count]))
+		service->backend_count++;
+}
+
+static void store_port(struct config_fill *fill, void *object,
+		       const struct config_setting *setting)
+{
+	struct conf_service *service = object;
+	uint64_t port;
+
+	if (!has_room(fill, setting, service->port_count, CONF_LISTEN_MAX))
+		return;
+	if (num_parse_u64(setting->text, UINT16_MAX, &port) || port == 0)
+		problem(fill, setting, "is no port: 1 to 65535");
+	else
+		service->ports[service->port_count++] = (uint16_t)port;
+}
+
+/* ---- the tables -------------------------------------------------------------------------------- */
+
+#define MEMBER(type, member) offsetof(type, member), sizeof(((type *)NULL)->member)
+#define TEXT(name, type, member)                                          \
+	{                                                                 \
+		name, CONFIG_TEXT, MEMBER(type, member), 0, 0, NULL, NULL \
+	}
+#define YES(name, type, member)                                          \
+	{                                                                \
+		name, CONFIG_YES, MEMBER(type, member), 0, 0, NULL, NULL \
+	}
+#define NUMBER(name, type, member, min, max)                                    \
+	{                                                                       \
+		name, CONFIG_NUMBER, MEMBER(type, member), min, max, NULL, NULL \
+	}
+#define DURATION(name, type, member, min, max)                                    \
+	{                                                                         \
+		name, CONFIG_DURATION, MEMBER(type, member), min, max, NULL, NULL \
+	}
+#define CHOICE(name, type, member, names)                                    \
+	{                                                                    \
+		name, CONFIG_CHOICE, MEMBER(type, member), 0, 0, names, NULL \
+	}
+#define OWN(name, store)                                  \
+	{                                                 \
+		name, CONFIG_OWN, 0, 0, 0, 0, NULL, store \
+	}
+#define LIST(name, store)                                  \
+	{                                                  \
+		name, CONFIG_LIST, 0, 0, 0, 0, NULL, store \
+	}
+
+static const struct config_field root_fields[] = {
+	LIST("interfaces", store_interface),
+	CHOICE("xdp", struct conf, xdp, xdp_names),
+	TEXT("hostname", struct conf, hostname),
+	NUMBER("gates", struct conf, gates, 1, CONF_GATES_MAX),
+	TEXT("state-dir", struct conf, state_dir),
+	TEXT("run-dir", struct conf, run_dir),
+	TEXT("pin-dir", struct conf, pin_dir),
+	CHOICE("log-level", struct conf, log_level, level_names),
+	LIST("never-ban", store_never_ban),
+	LIST("dns", store_dns),
+	YES("i-want-an-open-relay", struct conf, want_open_relay),
+};
+
+static const struct config_field policy_fields[] = {
+	YES("enabled", struct conf_policy, enabled),
+	LIST("lists", store_list),
+	LIST("off-types", store_off_type),
+	CHOICE("strikes", struct conf_policy, mode[CHECK_STRIKES], mode_names),
+	CHOICE("helo", struct conf_policy, mode[CHECK_HELO], mode_names),
+	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
+	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
+	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),
+	DURATION("ban-time", struct conf_policy, strikes.ban_time_s, 1, FOREVER_S),
+	DURATION("ban-time-max", struct conf_policy, strikes.ban_time_max_s, 1,
+		 FOREVER_S),
+	DURATION("ban-memory", struct conf_policy, strikes.ban_memory_s, 0, YEAR_S),
+	CHOICE("repeat-credentials", struct conf_policy,
+	       strikes.repeat_credentials_ignore, repeat_names),
+	DURATION("success-credit", struct conf_policy, strikes.success_credit_s, 0,
+		 YEAR_S),
+};
+
+static const struct config_field service_fields[] = {
+	OWN("type", store_type),
+	OWN("policy", store_policy),
+	LIST("listen", store_listen),
+	LIST("backend", store_backend),
+	LIST("ports", store_port),
+	CHOICE("client-address", struct conf_service, client_address,
+	       client_address_names),
+	CHOICE("bare-newline", struct conf_service, bare_newline, bare_newline_names),
+};
+
+#define LIMIT(name, member, min, max) NUMBER(name, struct conf_limits, member, min, max)
+#define LIMIT_TIME(name, member, min, max) \
+	DURATION(name, struct conf_limits, member, min, max)
+
+static const struct config_field limits_fields[] = {
+	LIMIT("sessions-max", sessions_max, 1, 1000000),
+	LIMIT("sessions-per-client-max", sessions_per_client_max, 1, 1000000),
+	LIMIT("line-max", line_max_bytes, CONF_LINE_SMALLEST, CONF_LINE_LARGEST),
+	LIMIT("errors-max", errors_max, 1, 1000000),
+	LIMIT("commands-max", commands_max, 1, 1000000),
+	LIMIT("bans-max", bans_max, 1024, 16777216),
+	LIMIT("strikes-clients-max", strikes_clients_max, 1024, 4194304),
+	LIMIT_TIME("greeting-timeout", greeting_timeout_s, 1, HOUR_S),
+	LIMIT_TIME("command-timeout", command_timeout_s, 1, HOUR_S),
+	LIMIT_TIME("data-timeout", data_timeout_s, 1, HOUR_S),
+	LIMIT_TIME("data-end-timeout", data_end_timeout_s, MINUTE_S, 2 * HOUR_S),
+	LIMIT_TIME("backend-connect-timeout", backend_connect_timeout_s, 1,
+		   10 * MINUTE_S),
+	LIMIT_TIME("backend-reply-timeout", backend_reply_timeout_s, 1, HOUR_S),
+	LIMIT_TIME("session-time-max", session_time_max_s, MINUTE_S, 7 * DAY_S),
+	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),
+	LIMIT_TIME("check-timeout", check_timeout_s, 1, MINUTE_S),
+};
+
+#define ROWS(table) table, sizeof(table) / sizeof((table)[0])
+
+const struct config_fields config_shape_table[SHAPE_COUNT] = {
+	[SHAPE_ROOT] = {NULL, ROWS(root_fields)},
+	[SHAPE_POLICY] = {"policy", ROWS(policy_fields)},
+	[SHAPE_SERVICE] = {"service", ROWS(service_fields)},
+	[SHAPE_LIMITS] = {"limits", ROWS(limits_fields)},
+};
+
+const struct config_fields *config_shapes(size_t *out_count)
+{
+	*out_count = SHAPE_COUNT;
+	return config_shape_table;
+}

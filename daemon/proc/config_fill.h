@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/config_fill - from the settings' texts to their values.
+ */
+#ifndef PROC_CONFIG_FILL_H
+#define PROC_CONFIG_FILL_H
+
+#include "proc/config.h"
+
+/* One configuration being filled. */
+struct config_fill {
+	struct config *config;
+	const struct config_source *source;
+	unsigned int policy_lines[CONF_POLICIES_MAX]; /* where their sections end */
+	unsigned int service_lines[CONF_SERVICES_MAX];
+};
+
+/* The place of a setting in postern.conf. */
+struct config_place setting_place(const struct config_fill *fill,
+				  const struct config_setting *setting);
+
+/* Read every setting of a section into its object; what is wrong goes to the report. */
+void fill_object(struct config_fill *fill, const struct config_section *section,
+		 const struct config_fields *shape, void *object);
+
+/* Read each list file into the builders of the policies that name it (proc/config_list). */
+void fill_lists(struct config_fill *fill);
+
+/* The settings outside of sections, of policy, service and limits (proc/config_fields). */
+enum config_shape {
+	SHAPE_ROOT,
+	SHAPE_POLICY,
+	SHAPE_SERVICE,
+	SHAPE_LIMITS,
+	SHAPE_COUNT,
+};
+extern const struct config_fields config_shape_table[SHAPE_COUNT];
+
+#endif

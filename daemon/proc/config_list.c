@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/config_list - the list files: one entry a line, up to millions of them.
+ *
+ * Each file is read once, whatever the number of policies that name it, through one buffer.
+ * What policy/list_parse says of a line becomes an error with file, line and column.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "policy/flags.h"
+#include "policy/list_parse.h"
+#include "proc/config_fill.h"
+
+#define READ_BYTES	    262144u
+#define ERRORS_PER_FILE_MAX 20u
+
+/* What is said once for a policy, with the first place where it was seen. */
+struct list_seen {
+	uint16_t flags; /* of all entries */
+	bool is_relay;	/* an entry makes an open relay */
+	struct config_place relay_at;
+	struct config_place first_at[FLAG_COUNT]; /* by number of the flag's bit */
+	uint32_t counts[FLAG_COUNT];
+};
+
+struct list_reader {
+	struct config_fill *fill;
+	struct list_seen *seen; /* by policy */
+	uint16_t list;
+	unsigned int line;
+	size_t errors;
+	int failure; /* -ENOMEM, -ENOSPC: no use to go on */
+};
+
+static struct config_place list_place(const struct list_reader *reader,
+				      unsigned int column)
+{
+	return (struct config_place){reader->fill->config->conf.lists[reader->list],
+				     reader->line, column};
+}
+
+/*
+ * Does the entry make everyone on the Internet an authenticated user who may relay? Ranges as wide as this
+ * hold public addresses, whatever else; fc00::/7 is wide, too, but private (RFC 4193).
+ */
+static bool entry_is_open_relay(const struct list_entry *entry)
+{
+	const uint8_t shortest = entry->prefix.addr.family == ADDR_V4 ? 8 : 16;
+	struct prefix private6;
+
+	if ((entry->flags & (FLAG_PA | FLAG_AA | FLAG_AR)) !=
+		    (FLAG_PA | FLAG_AA | FLAG_AR) ||
+	    entry->prefix.len >= shortest)
+		return false;
+	if (prefix_parse("fc00::/7", &private6))
+		return true;
+	return !prefix_covers(&private6, &entry->prefix);
+}
+
+static void seen_note(struct list_seen *seen, const struct list_entry *entry,
+		      struct config_place at)
+{
+	uint16_t fresh = (uint16_t)(entry->flags & ~seen->flags);
+
+	for (unsigned int bit = 0; fresh && bit < FLAG_COUNT; bit++)
+		if (fresh & (1u << bit))
+			seen->first_at[bit] = at;
+	for (unsigned int bit = 0; (entry->flags & FLAGS_NOT_YET) >> bit; bit++)
+		if (entry->flags & FLAGS_NOT_YET & (1u << bit))
+			seen->counts[bit]++;
+	seen->flags |= entry->flags;
+	if (!seen->is_relay && entry_is_open_relay(entry)) {
+		seen->is_relay = true;
+		seen->relay_at = at;
+	}
+}
+
+static void entry_add(struct list_reader *reader, const struct list_entry *entry)
+{
+	struct config *config = reader->fill->config;
+	const struct prefix_row row = {
+		.prefix = entry->prefix,
+		.value = entry->flags,
+		.origin = reader->list,
+		.line = reader->line,
+	};
+
+	for (uint8_t i = 0; i < config->conf.policy_count; i++) {
+		int err;
+
+		if (!(config->lists[i] & (1u << reader->list)))
+			continue;
+		seen_note(&reader->seen[i], entry, list_place(reader, 0));
+		err = prefix_builder_add(config->builders[i], &row);
+		if (err == -ENOSPC)
+			report_error(&config->report, list_place(reader, 0),
+				     "policy %s: more than %u entries",
+				     config->conf.policies[i].name,
+				     PREFIX_TABLE_ROWS_MAX);
+		if (err)
+			reader->failure = err;
+		config->entries[i]++;
+	}
+}
+
+static void line_read(struct list_reader *reader, const char *line, size_t len)
+{
+	struct config_report *report = &reader->fill->config->report;
+	struct list_problem wrong;
+	struct list_entry entry;
+	int result;
+
+	reader->line++;
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
+	result = list_parse_line(line, len, &entry, &wrong);
+	if (result > 0)
+		entry_add(reader, &entry);
+	if (result >= 0)
+		return;
+	report_error(report, list_place(reader, wrong.column), "%s", wrong.text);
+	if (++reader->errors == ERRORS_PER_FILE_MAX) {
+		report_error(report, list_place(reader, 0),
+			     "too many errors: the rest of this file was not read");
+		reader->failure = -EINVAL;
+	}
+}
+
+/* Hands over the whole lines of the buffer; returns how many bytes they took. */
+static size_t lines_read(struct list_reader *reader, const char *text, size_t len)
+{
+	size_t at = 0;
+
+	while (!reader->failure) {
+		const char *end = memchr(text + at, '\n', len - at);
+
+		if (!end)
+			break;
+		line_read(reader, text + at, (size_t)(end - text) - at);
+		at = (size_t)(end - text) + 1;
+	}
+	return at;
+}
+
+static int file_read(struct list_reader *reader, int fd, char *buffer)
+{
+	size_t len = 0;
+
+	while (!reader->failure) {
+		ssize_t got = read(fd, buffer + len, READ_BYTES - len);
+		size_t taken;
+
+		if (got < 0)
+			return -errno;
+		if (got == 0) {
+			if (len > 0)
+				line_read(reader, buffer, len);
+			return 0;
+		}
+		len += (size_t)got;
+		taken = lines_read(reader, buffer, len);
+		/* No newline in a whole buffer: one line, too long, and the last one read. */
+		if (taken == 0 && len == READ_BYTES) {
+			line_read(reader, buffer, len);
+			return 0;
+		}
+		memmove(buffer, buffer + taken, len - taken);
+		len -= taken;
+	}
+	return 0;
+}
+
+static int list_open(const char *path, int *out_fd)
+{
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static void list_read(struct config_fill *fill, struct list_seen *seen, uint16_t list)
+{
+	struct config_place whole = {fill->config->conf.lists[list], 0, 0};
+	struct list_reader reader = {.fill = fill, .seen = seen, .list = list};
+	AUTO(free_mem) char *buffer = malloc(READ_BYTES);
+	AUTO(close_fd) int fd = -1;
+	int err = buffer ? list_open(whole.file, &fd) : -ENOMEM;
+
+	if (!err)
+		err = file_read(&reader, fd, buffer);
+	if (err == -ENOENT)
+		report_error(&fill->config->report, whole,
+			     "there is no such file: make it, or take it out of lists");
+	else if (err)
+		report_error(&fill->config->report, whole, "cannot be read: %s",
+			     strerror(-err));
+	else if (reader.failure == -ENOMEM)
+		report_error(&fill->config->report, whole, "out of memory");
+}
+
+static void list_sort(struct config *config, uint8_t policy)
+{
+	struct prefix_row first;
+	struct prefix_row second;
+	char text[PREFIX_TEXT_MAX];
+
+	if (prefix_builder_sort(config->builders[policy], &first, &second) != -EEXIST)
+		return;
+	report_error(
+		&config->report,
+		(struct config_place){config->conf.lists[second.origin], second.line, 1},
+		"%s is in policy %s already, at %s:%u: keep one of them",
+		prefix_format(&second.prefix, text), config->conf.policies[policy].name,
+		config->conf.lists[first.origin], first.line);
+}
+
+/* What an admin should know of a policy as a whole. */
+static void seen_report(struct config_fill *fill, uint8_t policy,
+			const struct list_seen *seen)
+{
+	struct config *config = fill->config;
+	const char *name = config->conf.policies[policy].name;
+
+	if (seen->is_relay && !config->conf.want_open_relay)
+		report_error(
+			&config->report, seen->relay_at,
+			"AA with AR on a range that holds the Internet is an open relay: take AA or AR "
+			"away, or set i-want-an-open-relay = yes");
+	for (unsigned int bit = 0; bit < FLAG_COUNT; bit++)
+		if (seen->counts[bit] > 0)
+			report_warning(
+				&config->report, seen->first_at[bit],
+				"policy %s: flag %s has no effect in this version (%u entries)",
+				name, flag_name((uint16_t)(1u << bit)),
+				seen->counts[bit]);
+	if (config->conf.policies[policy].enabled && !(seen->flags & FLAG_PA))
+		report_warning(&config->report,
+			       (struct config_place){fill->source->path,
+						     fill->policy_lines[policy], 0},
+			       "policy %s has no entry with PA: it lets nobody in", name);
+}
+
+void fill_lists(struct config_fill *fill)
+{
+	struct config *config = fill->config;
+	AUTO(free_mem) struct list_seen *seen = calloc(CONF_POLICIES_MAX, sizeof(*seen));
+
+	for (uint8_t i = 0; i < config->conf.policy_count; i++) {
+		config->builders[i] = prefix_builder_new();
+		if (!config->builders[i] || !seen) {
+			report_error(&config->report, (struct config_place){0},
+				     "out of memory");
+			return;
+		}
+	}
+	for (uint16_t i = 0; i < config->conf.list_count; i++)
+		list_read(fill, seen, i);
+	for (uint8_t i = 0; i < config->conf.policy_count; i++) {
+		list_sort(config, i);
+		seen_report(fill, i, &seen[i]);
+	}
+}

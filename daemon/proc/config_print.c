@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/config_print - see config_print.h.
+ */
+#include "proc/config_print.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "proc/config_fill.h"
+
+void config_print_report(FILE *out, const struct config_report *report)
+{
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < report->kept; i++)
+			if (report->notes[i].is_error == (pass == 0))
+				(void)fprintf(out, "%s: %s\n",
+					      pass == 0 ? "error" : "warning",
+					      report->notes[i].text);
+	if (report->errors + report->warnings > report->kept)
+		(void)fprintf(out, "and %zu more\n",
+			      report->errors + report->warnings - report->kept);
+}
+
+static uint64_t number_load(const void *member, size_t size)
+{
+	uint64_t number = 0;
+
+	if (size == sizeof(uint8_t)) {
+		number = *(const uint8_t *)member;
+	} else if (size == sizeof(uint32_t)) {
+		uint32_t middle;
+
+		memcpy(&middle, member, sizeof(middle));
+		number = middle;
+	} else {
+		memcpy(&number, member, sizeof(number));
+	}
+	return number;
+}
+
+static void print_field(FILE *out, const char *indent, const struct config_field *field,
+			const void *object)
+{
+	const void *member = (const char *)object + field->offset;
+	char time[DURATION_TEXT_MAX];
+
+	switch (field->kind) {
+	case CONFIG_TEXT:
+		(void)fprintf(out, "%s%s = \"%s\"\n", indent, field->name,
+			      (const char *)member);
+		break;
+	case CONFIG_YES:
+		(void)fprintf(out, "%s%s = %s\n", indent, field->name,
+			      *(const bool *)member ? "yes" : "no");
+		break;
+	case CONFIG_NUMBER:
+		(void)fprintf(out, "%s%s = %" PRIu64 "\n", indent, field->name,
+			      number_load(member, field->size));
+		break;
+	case CONFIG_DURATION:
+		(void)fprintf(out, "%s%s = %s\n", indent, field->name,
+			      num_format_duration(
+				      (int64_t)number_load(member, field->size), time));
+		break;
+	case CONFIG_CHOICE:
+		(void)fprintf(out, "%s%s = %s\n", indent, field->name,
+			      field->choices[*(const uint8_t *)member]);
+		break;
+	case CONFIG_OWN:
+	case CONFIG_LIST:
+		break; /* printed by the functions below, which know their shape */
+	}
+}
+
+static void print_fields(FILE *out, const char *indent, enum config_shape shape,
+			 const void *object)
+{
+	for (size_t i = 0; i < config_shape_table[shape].count; i++)
+		print_field(out, indent, &config_shape_table[shape].rows[i], object);
+}
+
+static void print_endpoints(FILE *out, const char *name,
+			    const struct conf_endpoint *endpoints, uint8_t count)
+{
+	char addr[ADDR_TEXT_MAX];
+
+	(void)fprintf(out, "%s = {", name);
+	for (uint8_t i = 0; i < count; i++) {
+		const bool is_v6 = endpoints[i].addr.family == ADDR_V6;
+
+		(void)fprintf(out, "%s \"%s%s%s:%u\"", i ? "," : "", is_v6 ? "[" : "",
+			      addr_format(&endpoints[i].addr, addr), is_v6 ? "]" : "",
+			      endpoints[i].port);
+	}
+	(void)fprintf(out, " }\n");
+}
+
+static void print_root(FILE *out, const struct conf *conf)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	print_fields(out, "", SHAPE_ROOT, conf);
+	(void)fprintf(out, "interfaces = {");
+	for (uint8_t i = 0; i < conf->interface_count; i++)
+		(void)fprintf(out, "%s \"%s\"", i ? "," : "", conf->interfaces[i]);
+	(void)fprintf(out, " }\nnever-ban = {");
+	for (uint8_t i = 0; i < conf->never_ban_count; i++)
+		(void)fprintf(out, "%s \"%s\"", i ? "," : "",
+			      prefix_format(&conf->never_ban[i], text));
+	(void)fprintf(out, " }\n");
+	if (conf->dns_count > 0)
+		print_endpoints(out, "dns", conf->dns, conf->dns_count);
+}
+
+static void print_policy(FILE *out, const struct config *config, uint8_t index)
+{
+	const struct conf_policy *policy = &config->conf.policies[index];
+	bool is_first = true;
+
+	(void)fprintf(out, "\npolicy %s {\t# %u entries\n", policy->name,
+		      config->entries[index]);
+	print_fields(out, "\t", SHAPE_POLICY, policy);
+	(void)fprintf(out, "\tlists = {");
+	for (uint8_t i = 0; i < config->conf.list_count; i++)
+		if (config->lists[index] & (1u << i)) {
+			(void)fprintf(out, "%s \"%s\"", is_first ? "" : ",",
+				      config->conf.lists[i]);
+			is_first = false;
+		}
+	is_first = true;
+	(void)fprintf(out, " }\n\toff-types = {");
+	for (int type = 0; type < SERVICE_TYPE_COUNT; type++)
+		if (policy->types_off & (1u << type)) {
+			(void)fprintf(out, "%s %s", is_first ? "" : ",",
+				      service_type_name((enum service_type)type));
+			is_first = false;
+		}
+	(void)fprintf(out, " }\n}\n");
+}
+
+static void print_service(FILE *out, const struct conf *conf,
+			  const struct conf_service *service)
+{
+	(void)fprintf(out, "\nservice %s {%s\n", service->name,
+		      conf_service_is_on(conf, service)
+			      ? ""
+			      : "\t# off: its ports are let through unchecked");
+	(void)fprintf(out, "\ttype = %s\n\tpolicy = %s\n",
+		      service_type_name((enum service_type)service->type),
+		      conf->policies[service->policy].name);
+	if (service->type == SERVICE_TCP) {
+		(void)fprintf(out, "\tports = {");
+		for (uint8_t i = 0; i < service->port_count; i++)
+			(void)fprintf(out, "%s %u", i ? "," : "", service->ports[i]);
+		(void)fprintf(out, " }\n");
+	} else {
+		print_endpoints(out, "\tlisten", service->listen, service->listen_count);
+		print_endpoints(out, "\tbackend", service->backend,
+				service->backend_count);
+		print_fields(out, "\t", SHAPE_SERVICE, service);
+	}
+	(void)fprintf(out, "}\n");
+}
+
+void config_print(FILE *out, const struct config *config)
+{
+	const struct conf *conf = &config->conf;
+
+	print_root(out, conf);
+	for (uint8_t i = 0; i < conf->policy_count; i++)
+		print_policy(out, config, i);
+	for (uint8_t i = 0; i < conf->service_count; i++)
+		print_service(out, conf, &conf->services[i]);
+	(void)fprintf(out, "\nlimits {\n");
+	print_fields(out, "\t", SHAPE_LIMITS, &conf->limits);
+	(void)fprintf(out, "}\n");
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/config_report - see config_report.h.
+ */
+#include "proc/config_report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+
+static void report_add(struct config_report *report, bool is_error,
+		       struct config_place at, const char *text)
+{
+	struct buf line;
+
+	if (report->kept == CONFIG_NOTES_MAX)
+		return;
+	buf_init(&line, report->notes[report->kept].text, CONFIG_NOTE_MAX_BYTES);
+	if (at.file)
+		buf_puts(&line, at.file);
+	if (at.line)
+		buf_printf(&line, ":%u", at.line);
+	if (at.line && at.column)
+		buf_printf(&line, ":%u", at.column);
+	if (at.file)
+		buf_puts(&line, ": ");
+	buf_puts(&line, text);
+	report->notes[report->kept++].is_error = is_error;
+}
+
+void report_error(struct config_report *report, struct config_place at,
+		  const char *format, ...)
+{
+	char text[CONFIG_NOTE_MAX_BYTES / 2];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	report->errors++;
+	report_add(report, true, at, text);
+}
+
+void report_warning(struct config_report *report, struct config_place at,
+		    const char *format, ...)
+{
+	char text[CONFIG_NOTE_MAX_BYTES / 2];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	report->warnings++;
+	report_add(report, false, at, text);
+}

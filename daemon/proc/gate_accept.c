@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_accept - see gate_accept.h.
+ */
+#include "proc/gate_accept.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "policy/flags.h"
+#include "policy/verdict.h"
+#include "proc/gate_smtp.h"
+#include "proc/session.h"
+
+/* What holds where a policy or a service type is switched off: everything, and nothing is checked. */
+#define FLAGS_WHEN_OFF (FLAG_PA | FLAG_AS | FLAG_AR)
+
+int accept_init(struct gate *gate)
+{
+	gate->listeners = calloc(GATE_LISTENERS_MAX, sizeof(*gate->listeners));
+	if (!gate->listeners)
+		return -ENOMEM;
+	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++)
+		gate->listeners[i].fd = -1;
+	return 0;
+}
+
+struct verdict accept_decide(const struct gate *gate, int service,
+			     const struct addr *addr)
+{
+	const struct conf *conf = gate->conf;
+	const uint8_t policy = conf->services[service].policy;
+
+	if (!conf_service_is_on(conf, &conf->services[service]))
+		return (struct verdict){
+			.kind = VERDICT_PERMIT,
+			.entry.value = FLAGS_WHEN_OFF,
+		};
+	return verdict_decide(gate->snapshot.tables[policy], gate->bans,
+			      conf->policies[policy].id, addr, clock_boot_ns());
+}
+
+static void accept_refuse(struct gate_listener *listener, int fd,
+			  const struct sock_peer *peer, enum verdict_kind kind)
+{
+	static const char words[] =
+		"421 4.7.0 your address is refused by the policy here\r\n";
+	struct gate *gate = listener->gate;
+	const struct conf_service *service = &gate->conf->services[listener->service];
+	char addr_text[ADDR_TEXT_MAX];
+	uint32_t dropped;
+
+	(void)sock_write(fd, words, sizeof(words) - 1); /* a courtesy: it may fail */
+	close_fd(&fd);
+	if (log_limit_take(&gate->log_limits.refused, gate->now_ns, &dropped))
+		log_info(
+			"event=refuse addr=%s port=%u service=%s policy=%s verdict=%s dropped=%u",
+			addr_format(&peer->addr, addr_text), peer->port, service->name,
+			gate->conf->policies[service->policy].name, verdict_name(kind),
+			dropped);
+}
+
+static void accept_turn_away(struct gate_listener *listener, int fd,
+			     const struct sock_peer *peer, const char *limit)
+{
+	static const char words[] = "421 4.7.0 too many connections\r\n";
+	struct gate *gate = listener->gate;
+	char addr_text[ADDR_TEXT_MAX];
+	uint32_t dropped;
+
+	(void)sock_write(fd, words, sizeof(words) - 1);
+	close_fd(&fd);
+	if (log_limit_take(&gate->log_limits.crowded, gate->now_ns, &dropped))
+		log_warn("event=crowded addr=%s port=%u service=%s limit=%s dropped=%u",
+			 addr_format(&peer->addr, addr_text), peer->port,
+			 gate->conf->services[listener->service].name, limit, dropped);
+}
+
+static uint32_t sessions_allowed(const struct gate *gate)
+{
+	const uint32_t share = gate->conf->limits.sessions_max / gate->conf->gates;
+
+	return share < gate->session_max ? (share ? share : 1) : gate->session_max;
+}
+
+static void start_ticking(struct gate *gate)
+{
+	const struct timeval tick = {.tv_usec = WHEEL_TICK_MS * 1000};
+
+	if (!evtimer_pending(gate->tick, NULL))
+		(void)evtimer_add(gate->tick, &tick);
+}
+
+static void accept_one(struct gate_listener *listener, int fd,
+		       const struct sock_peer *peer)
+{
+	struct gate *gate = listener->gate;
+	const uint32_t per_client = gate->conf->limits.sessions_per_client_max;
+	const struct verdict verdict =
+		accept_decide(gate, listener->service, &peer->addr);
+	const struct session_start start = {
+		.fd = fd,
+		.addr = peer->addr,
+		.port = peer->port,
+		.flags = verdict.entry.value,
+		.service = listener->service,
+		.protocol = &smtp_protocol,
+	};
+	struct session *session;
+
+	if (verdict.kind != VERDICT_PERMIT) {
+		accept_refuse(listener, fd, peer, verdict.kind);
+		return;
+	}
+	if (session_count_client(gate, &peer->addr, per_client) >= per_client) {
+		accept_turn_away(listener, fd, peer, "sessions-per-client-max");
+		return;
+	}
+	session = gate->session_count < sessions_allowed(gate) ? session_new(gate, &start)
+							       : NULL;
+	if (!session) {
+		accept_turn_away(listener, fd, peer, "sessions-max");
+		return;
+	}
+	start_ticking(gate);
+	smtp_greet(session);
+}
+
+static void accept_failed(struct gate *gate, int err)
+{
+	uint32_t dropped;
+
+	/* Tried again with each tick. */
+	if (log_limit_take(&gate->log_limits.accept, gate->now_ns, &dropped))
+		log_error("event=accept-failed why=%s dropped=%u", strerrorname_np(-err),
+			  dropped);
+}
+
+static void accept_on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct gate_listener *listener = context;
+	struct gate *gate = listener->gate;
+
+	(void)what;
+	gate->now_ns = clock_mono_ns();
+	gate->now_ms = gate->now_ns / NS_PER_MS;
+	for (unsigned int turn = 0; turn < ACCEPT_TURNS_MAX; turn++) {
+		struct sock_peer peer;
+		int client = sock_accept(fd, &peer);
+
+		if (client == -EAGAIN)
+			return;
+		if (client == -EMFILE || client == -ENFILE || client == -ENOBUFS ||
+		    client == -ENOMEM) {
+			/* The connection stays ready: without a pause the loop would spin. */
+			accept_failed(gate, client);
+			(void)event_del(listener->readable);
+			start_ticking(gate); /* it calls accept_resume() */
+			return;
+		}
+		if (client >= 0)
+			accept_one(listener, client, &peer);
+	}
+}
+
+/* ---- listeners ------------------------------------------------------------------------------- */
+
+static void listener_close(struct gate_listener *listener)
+{
+	if (listener->readable)
+		event_free(listener->readable);
+	listener->readable = NULL;
+	close_fd(&listener->fd);
+}
+
+static bool endpoint_equal(const struct conf_endpoint *a, const struct conf_endpoint *b)
+{
+	return a->port == b->port && addr_equal(&a->addr, &b->addr);
+}
+
+static struct gate_listener *listener_find(struct gate *gate,
+					   const struct conf_endpoint *endpoint)
+{
+	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++)
+		if (gate->listeners[i].fd >= 0 &&
+		    endpoint_equal(&gate->listeners[i].endpoint, endpoint))
+			return &gate->listeners[i];
+	return NULL;
+}
+
+static struct gate_listener *listener_unused(struct gate *gate)
+{
+	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++)
+		if (gate->listeners[i].fd < 0)
+			return &gate->listeners[i];
+	return NULL;
+}
+
+void accept_change(struct gate *gate, const struct msg_listener *message, int fd)
+{
+	AUTO(close_fd) int owned = fd;
+	struct gate_listener *listener = listener_find(gate, &message->endpoint);
+	char addr_text[ADDR_TEXT_MAX];
+
+	if (message->remove) {
+		if (listener)
+			listener_close(listener);
+		return;
+	}
+	if (!gate->conf || message->service >= gate->conf->service_count ||
+	    gate->is_draining)
+		return;
+	if (listener)
+		listener_close(listener);
+	listener = listener_unused(gate);
+	if (!listener || sock_prepare_listener(owned)) {
+		log_error("event=listener-failed addr=%s port=%u",
+			  addr_format(&message->endpoint.addr, addr_text),
+			  message->endpoint.port);
+		return;
+	}
+	listener->gate = gate;
+	listener->endpoint = message->endpoint;
+	listener->service = (int)message->service;
+	listener->readable = event_new(gate->base, owned, EV_READ | EV_PERSIST,
+				       accept_on_readable, listener);
+	if (!listener->readable)
+		return;
+	listener->fd = TAKE_FD(owned);
+	if (gate->is_started)
+		(void)event_add(listener->readable, NULL);
+}
+
+void accept_renumber(struct gate *gate, const struct conf *old_conf)
+{
+	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++) {
+		struct gate_listener *listener = &gate->listeners[i];
+
+		if (listener->fd < 0)
+			continue;
+		listener->service = conf_service_find(
+			gate->conf, old_conf->services[listener->service].name);
+		if (listener->service < 0)
+			listener_close(listener);
+	}
+}
+
+void accept_resume(struct gate *gate)
+{
+	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++) {
+		struct gate_listener *listener = &gate->listeners[i];
+
+		if (listener->fd >= 0 &&
+		    !event_pending(listener->readable, EV_READ, NULL))
+			(void)event_add(listener->readable, NULL);
+	}
+}
+
+void accept_stop(struct gate *gate)
+{
+	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++)
+		if (gate->listeners[i].fd >= 0)
+			listener_close(&gate->listeners[i]);
+}

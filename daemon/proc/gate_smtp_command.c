@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_command - see gate_smtp_command.h.
+ */
+#include "proc/gate_smtp_command.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "checks/helo.h"
+#include "policy/flags.h"
+#include "proc/backend.h"
+#include "proc/gate_smtp_auth.h"
+#include "proc/gate_smtp_pipe.h"
+#include "proc/gate_smtp_report.h"
+#include "proc/gate_smtp_say.h"
+#include "wire/smtp.h"
+
+/* A line being dealt with. */
+struct request {
+	const char *line;
+	struct smtp_command command;
+	const char *arg; /* of the command, inside line */
+	struct smtp_path path;
+	struct smtp_auth auth;
+	struct smtp_domain name;
+};
+
+struct command_row {
+	/* NULL: it may come; else the reply that refuses it. */
+	const char *(*check)(struct session *session, struct request *request);
+	void (*proceed)(struct session *session, const struct request *request);
+	bool waits; /* for the replies to all earlier commands */
+};
+
+static const char no_hello[] = "503 5.5.1 say EHLO first\r\n";
+static const char not_here[] = "502 5.5.1 command not implemented\r\n";
+static const char bad_arg[] = "501 5.5.4 syntax error in the argument\r\n";
+
+/* ---- passing on ------------------------------------------------------------------------------ */
+
+static struct smtp_expect *pass_on(struct session *s, enum smtp_verb verb,
+				   const struct buf *text)
+{
+	struct smtp_expect *entry = pipe_push(s, verb);
+
+	if (!entry)
+		return NULL;
+	leg_put(&s->backend, text->text, text->len);
+	leg_put(&s->backend, "\r\n", 2);
+	if (pipe_count(s) == 1)
+		session_deadline(s, s->gate->conf->limits.backend_reply_timeout_s);
+	return entry;
+}
+
+/* Return: false, it was refused here. */
+static bool pass_on_path(struct session *s, const struct request *r,
+			 char shown[SESSION_NAME_MAX])
+{
+	char memory[SMTP_LINE_MAX_BYTES];
+	struct buf text = BUF_OVER(memory);
+	struct buf name;
+	struct smtp_expect *entry;
+
+	smtp_write_path(&text, r->command.verb, r->arg, &r->path);
+	if (text.overflow) {
+		smtp_refuse(s, "500 5.5.6 line too long\r\n");
+		return false;
+	}
+	buf_init(&name, shown, SESSION_NAME_MAX);
+	buf_add_escaped(&name, r->path.is_null ? "<>" : r->arg + r->path.mailbox.at,
+			r->path.is_null ? 2 : r->path.mailbox.len, SESSION_NAME_MAX - 4);
+	entry = pass_on(s, r->command.verb, &text);
+	if (entry && r->command.verb == SMTP_RCPT && smtp_counts_strikes(s)) {
+		entry->is_strike_candidate = true;
+		(void)text_copy(entry->recipient, sizeof(entry->recipient), shown);
+	}
+	return entry != NULL;
+}
+
+/* ---- EHLO, HELO ------------------------------------------------------------------------------ */
+
+/* Flag HE: the name is that of a host. */
+static bool hello_is_refused(struct session *s, const char *name, size_t len)
+{
+	const enum check_mode mode = smtp_mode(s, CHECK_HELO);
+	struct check_answer answer;
+
+	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || s->smtp.is_authenticated)
+		return false;
+	if (check_helo(name, len, &answer) != CHECK_HIT)
+		return false;
+	(void)text_copy(s->evidence, sizeof(s->evidence), answer.evidence);
+	s->verdict = mode == MODE_ENFORCE ? "refuse-helo" : "observe-helo";
+	return mode == MODE_ENFORCE;
+}
+
+static const char *check_hello(struct session *s, struct request *r)
+{
+	const char *name;
+
+	if (smtp_parse_ehlo(r->arg, r->command.arg.len, SMTP_ALLOW_UNDERSCORE, &r->name))
+		return "501 5.5.4 EHLO and HELO need a host name or an address in brackets\r\n";
+	name = r->arg + r->name.text.at;
+	s->helo_len = (uint16_t)r->name.text.len;
+	memcpy(s->helo, name, r->name.text.len);
+	if (hello_is_refused(s, name, r->name.text.len))
+		return "550 5.7.1 the name in EHLO must be a full host name and no address\r\n";
+	return NULL;
+}
+
+static void proceed_hello(struct session *s, const struct request *r)
+{
+	s->smtp.is_esmtp = r->command.verb == SMTP_EHLO;
+	if (s->backend.fd >= 0)
+		backend_say_hello(s);
+	else if (!backend_open(s))
+		smtp_bye(s, "421 4.3.2 mail host not available\r\n",
+			 "backend-unavailable");
+}
+
+/* ---- MAIL, RCPT, DATA, RSET ------------------------------------------------------------------ */
+
+static unsigned int allowed(const struct session *s)
+{
+	return SMTP_ALLOW_USUAL |
+	       (s->smtp.caps & SMTP_CAP_SMTPUTF8 ? SMTP_ALLOW_UTF8 : 0u);
+}
+
+static const char *path_problem(int err)
+{
+	if (err == -EILSEQ)
+		return "553 5.6.7 this address needs SMTPUTF8\r\n";
+	if (err == -EMSGSIZE)
+		return "501 5.5.4 the address or a part of it is too long\r\n";
+	return "501 5.1.7 syntax error in the address or a parameter\r\n";
+}
+
+static const char *check_mail(struct session *s, struct request *r)
+{
+	int err;
+
+	if (!s->smtp.has_hello)
+		return no_hello;
+	if (s->smtp.in_mail)
+		return "503 5.5.1 a message is under way already\r\n";
+	err = smtp_parse_mail(r->arg, r->command.arg.len, allowed(s), &r->path);
+	return err ? path_problem(err) : NULL;
+}
+
+static void proceed_mail(struct session *s, const struct request *r)
+{
+	s->smtp.in_mail = pass_on_path(s, r, s->from);
+	s->smtp.has_rcpt = false;
+}
+
+static const char *check_rcpt(struct session *s, struct request *r)
+{
+	int err;
+
+	if (!s->smtp.has_hello)
+		return no_hello;
+	if (!s->smtp.in_mail)
+		return "503 5.5.1 say MAIL first\r\n";
+	err = smtp_parse_rcpt(r->arg, r->command.arg.len, allowed(s), &r->path);
+	if (err)
+		return path_problem(err);
+	s->rcpts++;
+	if ((s->checks_hit & 1u << CHECK_PTR) && !s->smtp.is_authenticated &&
+	    smtp_mode(s, CHECK_PTR) == MODE_ENFORCE) {
+		struct buf name;
+
+		s->verdict = "refuse-ptr";
+		buf_init(&name, s->rcpt, sizeof(s->rcpt));
+		buf_add_escaped(&name, r->arg + r->path.mailbox.at, r->path.mailbox.len,
+				SESSION_NAME_MAX - 4);
+		return "550 5.7.25 your address has no valid reverse name\r\n";
+	}
+	return NULL;
+}
+
+static void proceed_rcpt(struct session *s, const struct request *r)
+{
+	s->smtp.has_rcpt |= pass_on_path(s, r, s->rcpt);
+}
+
+static const char *check_data(struct session *s, struct request *r)
+{
+	(void)r;
+	if (!s->smtp.has_hello)
+		return no_hello;
+	if (!s->smtp.in_mail)
+		return "503 5.5.1 say MAIL and RCPT first\r\n";
+	return s->smtp.has_rcpt ? NULL : "554 5.5.1 no valid recipients\r\n";
+}
+
+static void proceed_verb(struct session *s, const struct request *r)
+{
+	char memory[8];
+	struct buf text = BUF_OVER(memory);
+
+	buf_puts(&text, smtp_verb_name(r->command.verb));
+	(void)pass_on(s, r->command.verb, &text);
+}
+
+static void proceed_reset(struct session *s, const struct request *r)
+{
+	s->smtp.in_mail = false;
+	s->smtp.has_rcpt = false;
+	if (s->smtp.has_hello)
+		proceed_verb(s, r);
+	else
+		smtp_say(s, "250 2.0.0 ok\r\n");
+}
+
+/* ---- AUTH ------------------------------------------------------------------------------------ */
+
+static const char *check_auth(struct session *s, struct request *r)
+{
+	if (!s->smtp.has_hello)
+		return no_hello;
+	if (!(s->flags & FLAG_AS))
+		return "503 5.5.1 AUTH is not allowed here\r\n";
+	if (!(s->smtp.caps & SMTP_CAP_AUTH))
+		return "503 5.5.1 the mail host does not offer AUTH\r\n";
+	if (s->smtp.is_authenticated)
+		return "503 5.5.1 already authenticated\r\n";
+	if (s->smtp.in_mail)
+		return "503 5.5.1 no AUTH within a message\r\n";
+	if (smtp_parse_auth(r->arg, r->command.arg.len, &r->auth))
+		return bad_arg;
+	if (!auth_is_offered(s, r->arg + r->auth.mechanism.at, r->auth.mechanism.len))
+		return "504 5.5.4 mechanism not offered\r\n";
+	if (r->auth.has_initial && !span_is(r->arg, r->auth.initial, "=") &&
+	    !auth_is_base64(s, r->arg + r->auth.initial.at, r->auth.initial.len))
+		return "501 5.5.2 the initial response is no base64\r\n";
+	return NULL;
+}
+
+static void proceed_auth(struct session *s, const struct request *r)
+{
+	auth_begin(s, r->arg, &r->auth);
+}
+
+/* ---- answered here --------------------------------------------------------------------------- */
+
+static void proceed_noop(struct session *s, const struct request *r)
+{
+	(void)r;
+	smtp_say(s, "250 2.0.0 ok\r\n");
+}
+
+static void proceed_vrfy(struct session *s, const struct request *r)
+{
+	(void)r;
+	smtp_say(s, "252 2.5.0 not verified here; send the message and see\r\n");
+}
+
+static void proceed_quit(struct session *s, const struct request *r)
+{
+	(void)r;
+	if (pipe_count(s))
+		(void)pipe_push(s, SMTP_QUIT);
+	else
+		smtp_quit(s);
+}
+
+static const char *refuse_verb(struct session *s, struct request *r)
+{
+	(void)s;
+	(void)r;
+	return not_here;
+}
+
+/* A browser, made to talk to us by a page from elsewhere: nothing it says is a command. */
+static void proceed_http(struct session *s, const struct request *r)
+{
+	char addr_text[ADDR_TEXT_MAX];
+	uint32_t dropped;
+
+	(void)r;
+	if (log_limit_take(&s->gate->log_limits.http, s->gate->now_ns, &dropped))
+		log_info("event=not-smtp addr=%s service=%s dropped=%u",
+			 addr_format(&s->addr, addr_text), s->service_name, dropped);
+	smtp_bye(s, "421 4.7.0 this is no web server\r\n", "not-smtp");
+}
+
+static const struct command_row rows[SMTP_VERB_COUNT] = {
+	[SMTP_HELO] = {check_hello, proceed_hello, true},
+	[SMTP_EHLO] = {check_hello, proceed_hello, true},
+	[SMTP_MAIL] = {check_mail, proceed_mail, true}, /* in_mail is known by then */
+	[SMTP_RCPT] = {check_rcpt, proceed_rcpt, false},
+	[SMTP_DATA] = {check_data, proceed_verb, false},
+	[SMTP_RSET] = {NULL, proceed_reset, false},
+	[SMTP_AUTH] = {check_auth, proceed_auth, true},
+	[SMTP_NOOP] = {NULL, proceed_noop, false},
+	[SMTP_VRFY] = {NULL, proceed_vrfy, false},
+	[SMTP_HELP] = {refuse_verb, NULL, false},
+	[SMTP_QUIT] = {NULL, proceed_quit, false},
+	[SMTP_HTTP] = {NULL, proceed_http, false},
+	[SMTP_UNKNOWN] = {refuse_verb, NULL, false},
+	[SMTP_LHLO] = {refuse_verb, NULL, false},
+	[SMTP_BDAT] = {refuse_verb, NULL, false},
+	[SMTP_EXPN] = {refuse_verb, NULL, false},
+	[SMTP_STARTTLS] = {refuse_verb, NULL, false},
+	[SMTP_ETRN] = {refuse_verb, NULL, false},
+	[SMTP_TURN] = {refuse_verb, NULL, false},
+	[SMTP_ATRN] = {refuse_verb, NULL, false},
+	[SMTP_SEND] = {refuse_verb, NULL, false},
+	[SMTP_SOML] = {refuse_verb, NULL, false},
+	[SMTP_SAML] = {refuse_verb, NULL, false},
+	[SMTP_XCLIENT] = {refuse_verb, NULL, false},
+	[SMTP_XFORWARD] = {refuse_verb, NULL, false},
+	[SMTP_PROXY] = {refuse_verb, NULL, false},
+};
+
+static const char *argument_problem(const struct smtp_command *command)
+{
+	const enum smtp_arg_rule rule = smtp_verb_arg_rule(command->verb);
+
+	if ((rule == SMTP_ARG_NONE && command->arg.len > 0) ||
+	    (rule == SMTP_ARG_REQUIRED && command->arg.len == 0))
+		return bad_arg;
+	return NULL;
+}
+
+/* RCPT is where a check decides, so that the log knows name, sender and recipient by then. */
+static bool waits_for_check(struct session *s, enum smtp_verb verb)
+{
+	if (verb != SMTP_RCPT || !s->checks_pending || s->smtp.is_authenticated ||
+	    smtp_mode(s, CHECK_PTR) != MODE_ENFORCE)
+		return false;
+	if (s->gate->now_ms >= s->checks_end_ms) {
+		s->checks_pending = 0;
+		return false;
+	}
+	s->is_held = true;
+	session_deadline_ms(s, s->checks_end_ms - s->gate->now_ms);
+	return true;
+}
+
+bool smtp_command(struct session *s, const char *line, const struct line *found)
+{
+	struct request request = {.line = line};
+	const struct command_row *row;
+	const char *problem = NULL;
+
+	smtp_parse_command(line, found->len, &request.command);
+	request.arg = line + request.command.arg.at;
+	row = &rows[request.command.verb];
+	if ((row->waits && pipe_count(s)) || waits_for_check(s, request.command.verb))
+		return false;
+
+	/* A recipient counts when it is refused: a message may have hundreds of them. */
+	s->smtp.commands += request.command.verb != SMTP_RCPT;
+	if (s->smtp.commands > s->gate->conf->limits.commands_max) {
+		smtp_bye(s, "421 4.7.0 too many commands\r\n", "commands");
+		return true;
+	}
+	if (found->faults & (LINE_NUL | LINE_BARE_CR))
+		problem = "500 5.5.2 a command line holds CR or NUL\r\n";
+	else if (row->proceed)
+		problem = argument_problem(&request.command);
+	if (!problem && row->check)
+		problem = row->check(s, &request);
+	if (problem)
+		smtp_refuse(s, problem);
+	else if (row->proceed)
+		row->proceed(s, &request);
+	/* A client that says something is not idle; how much it may say, commands_max tells. */
+	if (s->state == SESSION_COMMAND && !pipe_count(s))
+		session_deadline(s, s->gate->conf->limits.command_timeout_s);
+	return true;
+}

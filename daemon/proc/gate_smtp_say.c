@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_say - see gate_smtp_say.h.
+ */
+#include "proc/gate_smtp_say.h"
+
+#include <string.h>
+
+#include "proc/gate_smtp_pipe.h"
+
+static void say_now(struct session *s, const char *text)
+{
+	const size_t len = strlen(text);
+
+	if (!leg_make_room(&s->client, len)) {
+		session_end(s, "client-stuck");
+		return;
+	}
+	leg_put(&s->client, text, len);
+}
+
+void smtp_say(struct session *s, const char *text)
+{
+	struct smtp_expect *entry;
+
+	if (s->state >= SESSION_FLUSH)
+		return;
+	if (!pipe_count(s)) {
+		say_now(s, text);
+		return;
+	}
+	entry = pipe_push(s, SMTP_NOOP);
+	if (entry)
+		entry->local = text;
+}
+
+void smtp_refuse(struct session *s, const char *text)
+{
+	smtp_say(s, text);
+	if (++s->smtp.errors > s->gate->conf->limits.errors_max)
+		smtp_bye(s, "421 4.7.0 too many errors\r\n", "errors");
+}
+
+void smtp_bye(struct session *s, const char *text, const char *reason)
+{
+	if (s->state >= SESSION_FLUSH)
+		return;
+	pipe_close(s);
+	say_now(s, text);
+	session_end_after_flush(s, reason);
+}
+
+void smtp_quit(struct session *s)
+{
+	static const char quit[] = "QUIT\r\n";
+
+	if (s->backend.fd >= 0 && leg_flush(&s->backend)) {
+		/* Its 221 is not waited for: everything that was to be delivered has been answered. */
+		leg_put(&s->backend, quit, sizeof(quit) - 1);
+		(void)leg_flush(&s->backend);
+		s->smtp.in_mail = false;
+	}
+	s->is_polite = true;
+	smtp_bye(s, "221 2.0.0 goodbye\r\n", "quit");
+}
+
+void smtp_say_waiting(struct session *s)
+{
+	struct smtp_expect *head;
+
+	while ((head = pipe_head(s)) && (head->local || head->verb == SMTP_QUIT)) {
+		const char *text = head->local;
+
+		if (head->verb == SMTP_QUIT) {
+			smtp_quit(s);
+			return;
+		}
+		pipe_pop(s);
+		say_now(s, text);
+		if (s->state >= SESSION_FLUSH)
+			return;
+	}
+}

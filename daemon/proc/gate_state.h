@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_state - the root struct of a gate: what all its sessions share.
+ *
+ * Owned by gate.c, which fills it at start and on messages of the keeper; passed down to
+ * everything else. There are no globals.
+ */
+#ifndef PROC_GATE_STATE_H
+#define PROC_GATE_STATE_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/prefix_set.h"
+#include "proc/channel.h"
+#include "proc/gate_pool.h"
+#include "proc/gate_wheel.h"
+#include "proc/snapshot.h"
+#include "sys/digest.h"
+#include "wire/sasl.h"
+
+/* Holds one command line of AUTH (RFC 4954 section 4: 12288 octets) and one page more. */
+#define GATE_SMALL_BYTES 16384u
+/* One read of a message body. */
+#define GATE_BIG_BYTES 65536u
+/* A session can hold input and output of both its legs, and a pipeline. */
+#define GATE_SMALL_PER_SESSION 5u
+#define GATE_LISTENERS_MAX     (CONF_SERVICES_MAX * CONF_LISTEN_MAX)
+#define GATE_NO_SESSION	       UINT32_MAX
+
+struct session;
+struct gate;
+
+struct gate_listener {
+	struct gate *gate;
+	struct event *readable; /* owned */
+	int fd;			/* owned */
+	struct conf_endpoint endpoint;
+	int service; /* index into conf.services; -1: it is in no configuration any more */
+};
+
+/* Budgets for lines that a stranger can provoke. */
+struct gate_log_limits {
+	struct log_limit refused, crowded, accept, http, xclient, backend, smuggling;
+};
+
+struct gate {
+	struct event_base *base;
+	uint32_t index;
+	uint32_t fds_max; /* open files that this process may have */
+	uint64_t now_ns;  /* monotonic clock, read once an event */
+	uint64_t now_ms;
+	uint64_t id_base; /* of session numbers: gate and start time */
+	uint64_t id_count;
+
+	struct snapshot snapshot;
+	const struct conf *conf;       /* of snapshot; NULL before the first CONF */
+	const struct prefix_set *bans; /* NULL: none yet */
+	void *bans_memory;
+	size_t bans_size_bytes;
+	struct digest *digest;
+
+	struct channel *keeper, *ledger, *checker;
+
+	struct session *sessions; /* session_max of them */
+	uint32_t session_max;
+	uint32_t session_count;
+	uint32_t *free_sessions; /* stack of indexes */
+	uint32_t *
+		clients; /* hash of clients: index of the first session, or GATE_NO_SESSION */
+	uint32_t *ids;	    /* the same by session number */
+	uint32_t hash_mask; /* of both */
+	uint8_t client_seed[16];
+
+	struct pool small, big;
+	char *in_client; /* scratch: a block of big; a session may take it over */
+	char in_backend
+		[GATE_SMALL_BYTES]; /* scratch, as the two below: within one event only */
+	char out_client[GATE_SMALL_BYTES];
+	char out_backend[GATE_SMALL_BYTES];
+	char room
+		[GATE_SMALL_BYTES]; /* of wire/smtp_data; what does not go out at once fits a small block */
+	struct sasl_scratch sasl; /* wiped after each use */
+
+	struct wheel wheel;
+	struct event *tick;
+	struct gate_listener *listeners; /* GATE_LISTENERS_MAX; unused ones have fd -1 */
+	uint8_t good_backend
+		[CONF_SERVICES_MAX]; /* index of the address that worked last */
+	struct gate_log_limits log_limits;
+
+	bool is_started, is_draining;
+	uint64_t drain_ends_ms;
+	int exit_status;
+};
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/keeper_state - the keeper's root struct, and what its parts offer each other.
+ *
+ * The parts know each other only downwards:
+ *
+ *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel
+ *          - keeper_snapshot, keeper_setup
+ *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
+ */
+#ifndef PROC_KEEPER_STATE_H
+#define PROC_KEEPER_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "policy/conf.h"
+#include "proc/config.h"
+#include "proc/msg.h"
+#include "proc/snapshot.h"
+#include "sys/xdp.h"
+
+struct channel;
+struct event;
+struct event_base;
+
+#define KEEPER_CHILDREN_MAX	(2u + CONF_GATES_MAX) /* ledger, checker, gates */
+#define KEEPER_LISTENERS_MAX	(CONF_SERVICES_MAX * CONF_LISTEN_MAX)
+#define KEEPER_WARNINGS_MAX	16u /* shown by status */
+#define KEEPER_RESTART_FIRST_MS 100u
+#define KEEPER_RESTART_MAX_MS	10000u /* a child that keeps dying costs little */
+#define KEEPER_RESTART_CALM_S	60 /* lived so long: the next death counts as the first */
+#define KEEPER_END_WAIT_S	10 /* checker and ledger, after the gates */
+#define KEEPER_DRAIN_SLACK_S	2  /* gates, past their grace */
+#define KEEPER_SIGNALS		5
+
+enum keeper_phase {
+	PHASE_START, /* not every child has been ready yet */
+	PHASE_RUN,
+	PHASE_DRAIN, /* gates finish */
+	PHASE_END,   /* checker and ledger finish */
+};
+
+struct keeper;
+
+struct keeper_child {
+	struct keeper *keeper;
+	enum process_role role;
+	uint32_t index;		 /* number of the gate */
+	pid_t pid;		 /* 0: not running */
+	struct channel *channel; /* NULL: not running */
+	bool is_started;	 /* START has been sent */
+	bool is_ready;		 /* READY has come */
+	int64_t started_wall_s;
+	uint64_t started_mono_ns;
+	uint32_t restarts;
+	uint32_t delay_ms; /* before the next start */
+	struct event *restart;
+};
+
+/* The sockets of one endpoint, one for each gate. */
+struct keeper_listener {
+	struct conf_endpoint endpoint;
+	int fds[CONF_GATES_MAX]; /* owned; conf.gates of them */
+};
+
+struct keeper_interface {
+	char name[16];
+	enum xdp_mode got;
+	bool is_new; /* attached by this run, not taken over from an earlier one */
+};
+
+struct keeper {
+	const char *config_path; /* borrowed */
+	struct event_base *base;
+	struct event *signals[KEEPER_SIGNALS];
+	struct event *deadline; /* of the phase */
+	enum keeper_phase phase;
+	int exit_status;
+	int64_t started_wall_s;
+
+	struct snapshot snapshot; /* what is in force */
+	int snapshot_fd;
+	uint8_t digest_key[MSG_DIGEST_KEY_BYTES];
+
+	struct xdp *xdp; /* NULL: nothing is dropped in the kernel */
+	struct keeper_interface interfaces[CONF_INTERFACES_MAX];
+	uint8_t interface_count;
+
+	struct keeper_listener listeners[KEEPER_LISTENERS_MAX];
+	size_t listener_count;
+
+	struct keeper_child children[KEEPER_CHILDREN_MAX]; /* ledger, checker, gates */
+	size_t child_count;
+	int bans_next_fd; /* memory that the running ledger fills; -1: no ledger */
+	int bans_fd; /* the last one that a ledger had filled, read-only; -1: none yet */
+
+	int control_fd, lock_fd;
+	int watch_fd;
+	struct event *watch, *watch_pause; /* NULL: none */
+	char empty_dir[CONF_PATH_MAX];
+
+	char warnings[KEEPER_WARNINGS_MAX][CONFIG_NOTE_MAX_BYTES];
+	size_t warning_count;
+};
+
+static inline const struct conf *keeper_conf(const struct keeper *keeper)
+{
+	return keeper->snapshot.conf;
+}
+
+static inline struct keeper_child *keeper_ledger(struct keeper *keeper)
+{
+	return &keeper->children[0];
+}
+
+/* ---- keeper_setup: what is on the file system. Each logs what is wrong. ---- */
+
+/* Is this root, with all accounts there? 0; -EPERM; -ENOENT. */
+int setup_check_accounts(void) MUST_CHECK;
+/* Make run-dir, the empty directory and state-dir; take the lock. 0; -errno. */
+int setup_directories(struct keeper *keeper, const struct conf *conf) MUST_CHECK;
+/* Make the listening control socket. 0; -errno. */
+int setup_control(struct keeper *keeper, const struct conf *conf) MUST_CHECK;
+/* Is pin-dir on a bpffs? Mounts /sys/fs/bpf if nothing is there. 0; -errno. */
+int setup_bpffs(const char *pin_dir) MUST_CHECK;
+/* Descriptors for so many sessions, for the children. */
+void setup_limits(const struct conf *conf);
+
+/* ---- keeper_snapshot ---- */
+
+/* Everything a ban must not hit. */
+void protected_collect(const struct conf *conf, struct protected_set *out_set);
+/* The one in force with what is protected now; -EALREADY: that is the same. 0; -errno. */
+int snapshot_of_protected(const struct snapshot *old, int *out_fd,
+			  struct snapshot *out_snapshot) MUST_CHECK;
+/* Complete @conf (name servers) and lay it out. 0; -errno; logs nothing. */
+int snapshot_of_config(struct config *config, uint64_t generation, int *out_fd,
+		       struct snapshot *out_snapshot) MUST_CHECK;
+
+/* ---- keeper_kernel: lists, services, interfaces. @problem gets one sentence on failure. ---- */
+
+#define KEEPER_PROBLEM_MAX 512u
+
+/* Give every policy its id: by name, as the kernel has it. 0; -errno. */
+int kernel_assign_ids(struct keeper *keeper, struct conf *conf) MUST_CHECK;
+/* Bring the kernel from what it has to @wanted. 0; -errno. */
+int kernel_apply(struct keeper *keeper, const struct snapshot *wanted,
+		 char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* Attach to interfaces that are new. 0; -errno. */
+int kernel_attach(struct keeper *keeper, const struct conf *conf,
+		  char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* Attach again to configured interfaces that had gone and are back. */
+void kernel_attach_lost(struct keeper *keeper);
+/* The mode in which the program runs on an interface now; XDP_OFF: it does not. */
+enum xdp_mode kernel_mode(const struct keeper *keeper, const char *interface);
+/* A start that fails: take off what this run has attached. */
+void kernel_attach_undo(struct keeper *keeper);
+/* Detach from interfaces that are not configured any more. */
+void kernel_detach_others(struct keeper *keeper, const struct conf *conf);
+/* Is the port guarded, and by which policy (index)? */
+bool conf_guards_port(const struct conf *conf, uint16_t port, uint8_t *out_policy);
+
+/* ---- keeper_listeners ---- */
+
+/* Open what @conf lists and is not open yet; all or nothing. @out_opened: how many, at the end. */
+int listeners_open(struct keeper *keeper, const struct conf *conf, size_t *out_opened,
+		   char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* Close the last @count again. */
+void listeners_undo(struct keeper *keeper, size_t count);
+/* Tell the gates of the last @count ones. */
+void listeners_announce(struct keeper *keeper, size_t count);
+/* Close what @conf does not list any more, and tell the gates. */
+void listeners_close_others(struct keeper *keeper, const struct conf *conf);
+/* Send all of a gate's sockets to it. */
+void listeners_send(struct keeper *keeper, struct keeper_child *gate);
+
+/* ---- keeper_children ---- */
+
+void children_init(struct keeper *keeper, uint8_t gates);
+/* Fork and tell them what they need. 0; -errno. */
+int children_start(struct keeper *keeper) MUST_CHECK;
+/* Kill a child that misbehaves or does not listen; it is started anew. */
+void child_kill(struct keeper_child *child, const char *why);
+/* A message to one child; one that cannot be reached is killed. */
+void child_send(struct keeper_child *child, const struct msg *msg, int fd);
+/* CONF of the snapshot in force. */
+void child_send_conf(struct keeper_child *child);
+/* Collect the dead. */
+void children_reap(struct keeper *keeper);
+/* How many of this role run. */
+size_t children_running(const struct keeper *keeper, enum process_role role);
+void children_free(struct keeper *keeper);
+
+/* ---- keeper_ops: orders of the ledger ---- */
+
+void ops_edit(struct keeper *keeper, const struct msg *msg);
+void ops_walk(struct keeper *keeper, const struct msg *msg);
+void ops_lookup(struct keeper *keeper, const struct msg *msg);
+/* Send a text in as many REPORTs as it needs. */
+void ops_report(struct keeper *keeper, uint32_t seq, int error, const char *text);
+
+/* ---- keeper_status: JSON ---- */
+
+void status_report(struct keeper *keeper, uint32_t seq);
+void status_verify(struct keeper *keeper, uint32_t seq);
+
+/* ---- keeper_watch: interfaces and addresses of the host come and go ---- */
+
+#define WATCH_PAUSE_MS 200u /* changes come in flocks */
+
+/* Begin to listen to the kernel. 0; -errno. */
+int watch_start(struct keeper *keeper) MUST_CHECK;
+void watch_free(struct keeper *keeper);
+
+/* ---- keeper_reload ---- */
+
+#define RELOAD_TEXT_MAX 65536u
+
+/* Read the configuration again and put it in force. @caller: ADDR_NONE: nobody's way in is at stake.
+ * @out_text: what changed, or what is wrong. 0; -errno: nothing has changed. */
+int reload(struct keeper *keeper, const struct addr *caller, bool force,
+	   char out_text[RELOAD_TEXT_MAX]) MUST_CHECK;
+/* Keep the warnings of a load for status, and log them. */
+void reload_keep_warnings(struct keeper *keeper, const struct config_report *report);
+
+/* ---- keeper: what a child's message or death leads to ---- */
+
+void keeper_on_message(struct keeper_child *child, const struct msg *msg, int fd);
+void keeper_on_ready(struct keeper *keeper);
+void keeper_on_child_gone(struct keeper *keeper);
+
+#endif

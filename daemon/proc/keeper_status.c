@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/keeper_status - what the keeper knows of the whole, as JSON text for the ledger to pass on.
+ *
+ * Members: wire/ctl.h, done.status and the rows of verify.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "proc/keeper_state.h"
+
+#define VERIFY_ROWS_MAX 512u
+#define PORTS_MAX	(CONF_SERVICES_MAX * CONF_LISTEN_MAX)
+
+static const char *const mode_names[] = {
+	[XDP_AUTO] = "auto",
+	[XDP_NATIVE] = "native",
+	[XDP_GENERIC] = "generic",
+	[XDP_OFF] = "off",
+};
+
+static const char *const wish_names[] = {
+	[XDP_WISH_AUTO] = "auto",
+	[XDP_WISH_NATIVE] = "native",
+	[XDP_WISH_GENERIC] = "generic",
+	[XDP_WISH_OFF] = "off",
+};
+
+static json_t *endpoints_json(const struct conf_endpoint *endpoints, uint8_t count)
+{
+	json_t *array = json_array();
+
+	for (uint8_t i = 0; i < count; i++) {
+		char addr[ADDR_TEXT_MAX];
+		char text[ADDR_TEXT_MAX + 16];
+		struct buf buf = BUF_OVER(text);
+		const bool is_v6 = endpoints[i].addr.family == ADDR_V6;
+
+		buf_printf(&buf, "%s%s%s:%u", is_v6 ? "[" : "",
+			   addr_format(&endpoints[i].addr, addr), is_v6 ? "]" : "",
+			   endpoints[i].port);
+		(void)json_array_append_new(array, json_string(text));
+	}
+	return array;
+}
+
+static json_t *interfaces_json(const struct keeper *keeper)
+{
+	const struct conf *conf = keeper_conf(keeper);
+	json_t *array = json_array();
+
+	for (uint8_t i = 0; i < conf->interface_count; i++) {
+		enum xdp_mode got = kernel_mode(keeper, conf->interfaces[i]);
+
+		(void)json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "name",
+							     conf->interfaces[i], "mode",
+							     mode_names[got], "wanted",
+							     wish_names[conf->xdp]));
+	}
+	return array;
+}
+
+/* pid null: not running. As 0 it would be read as a process group by whoever passes it to kill(). */
+static json_t *process_json(const char *role, const struct keeper_child *child)
+{
+	return json_pack("{s:s, s:i, s:o, s:I, s:i}", "role", role, "index",
+			 (int)child->index, "pid",
+			 child->pid > 0 ? json_integer(child->pid) : json_null(),
+			 "started", (json_int_t)child->started_wall_s, "restarts",
+			 (int)child->restarts);
+}
+
+static json_t *processes_json(const struct keeper *keeper)
+{
+	static const char *const roles[ROLE_COUNT] = {"keeper", "gate", "checker",
+						      "ledger"};
+	const struct keeper_child self = {.pid = getpid(),
+					  .started_wall_s = keeper->started_wall_s};
+	json_t *array = json_array();
+
+	(void)json_array_append_new(array, process_json(roles[ROLE_KEEPER], &self));
+	for (size_t i = 0; i < keeper->child_count; i++)
+		(void)json_array_append_new(array,
+					    process_json(roles[keeper->children[i].role],
+							 &keeper->children[i]));
+	return array;
+}
+
+static json_t *counters_json(const struct keeper *keeper, uint16_t id)
+{
+	struct xdp_counters c;
+
+	if (!keeper->xdp || xdp_counters(keeper->xdp, id, &c))
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "passed",
+			 (json_int_t)c.passed, "dropped_ban", (json_int_t)c.dropped_ban,
+			 "dropped_ban_prefix", (json_int_t)c.dropped_ban_prefix,
+			 "dropped_blacklisted", (json_int_t)c.dropped_blacklisted,
+			 "dropped_not_permitted", (json_int_t)c.dropped_not_permitted,
+			 "dropped_no_entry", (json_int_t)c.dropped_no_entry,
+			 "dropped_runt", (json_int_t)c.dropped_runt);
+}
+
+static json_t *policies_json(const struct keeper *keeper)
+{
+	const struct conf *conf = keeper_conf(keeper);
+	json_t *array = json_array();
+
+	for (uint8_t i = 0; i < conf->policy_count; i++) {
+		const struct conf_policy *policy = &conf->policies[i];
+		size_t entries = prefix_table_count(keeper->snapshot.tables[i]);
+
+		(void)json_array_append_new(
+			array,
+			json_pack("{s:s, s:i, s:b, s:I, s:o}", "name", policy->name, "id",
+				  (int)policy->id, "enabled", (int)policy->enabled,
+				  "entries", (json_int_t)entries, "counters",
+				  counters_json(keeper, policy->id)));
+	}
+	return array;
+}
+
+static json_t *services_json(const struct conf *conf)
+{
+	json_t *array = json_array();
+
+	for (uint8_t i = 0; i < conf->service_count; i++) {
+		const struct conf_service *service = &conf->services[i];
+		json_t *ports = json_array();
+
+		for (uint8_t j = 0; j < service->port_count; j++)
+			(void)json_array_append_new(ports,
+						    json_integer(service->ports[j]));
+		(void)json_array_append_new(
+			array,
+			json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name",
+				  service->name, "type",
+				  service_type_name((enum service_type)service->type),
+				  "policy", conf->policies[service->policy].name, "on",
+				  (int)conf_service_is_on(conf, service), "listen",
+				  endpoints_json(service->listen, service->listen_count),
+				  "ports", ports, "backend",
+				  endpoints_json(service->backend,
+						 service->backend_count)));
+	}
+	return array;
+}
+
+static json_t *warnings_json(const struct keeper *keeper)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < keeper->child_count; i++)
+		if (keeper->children[i].pid == 0)
+			(void)json_array_append_new(
+				array,
+				json_string(
+					"a process is not running: see processes; it is "
+					"started again"));
+	for (size_t i = 0; i < keeper->warning_count; i++)
+		(void)json_array_append_new(array, json_string(keeper->warnings[i]));
+	return array;
+}
+
+/* Takes the value; NULL (no memory) becomes an error report. */
+static void report_json(struct keeper *keeper, uint32_t seq, json_t *value)
+{
+	AUTO(free_mem) char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+
+	json_decref(value);
+	if (text)
+		ops_report(keeper, seq, 0, text);
+	else
+		ops_report(keeper, seq, -ENOMEM, "");
+}
+
+void status_report(struct keeper *keeper, uint32_t seq)
+{
+	const struct conf *conf = keeper_conf(keeper);
+
+	report_json(keeper, seq,
+		    json_pack("{s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "version",
+			      POSTERN_VERSION, "generation", (json_int_t)conf->generation,
+			      "started", (json_int_t)keeper->started_wall_s, "hostname",
+			      conf->hostname, "interfaces", interfaces_json(keeper),
+			      "processes", processes_json(keeper), "policies",
+			      policies_json(keeper), "services", services_json(conf),
+			      "warnings", warnings_json(keeper)));
+}
+
+/* ---- verify: rows {where, addr, policy, problem} ------------------------------------------------ */
+
+static void row_add(json_t *rows, const char *where, const char *policy,
+		    const char *problem)
+{
+	if (json_array_size(rows) < VERIFY_ROWS_MAX)
+		(void)json_array_append_new(
+			rows, json_pack("{s:s, s:n, s:s?, s:s}", "where", where, "addr",
+					"policy", policy, "problem", problem));
+}
+
+static void verify_lists(struct keeper *keeper, json_t *rows)
+{
+	const struct conf *conf = keeper_conf(keeper);
+
+	for (uint8_t i = 0; i < conf->policy_count; i++) {
+		const struct conf_policy *policy = &conf->policies[i];
+		char text[128];
+		struct buf problem = BUF_OVER(text);
+		size_t differences = 0;
+		int result = xdp_policy_compare(keeper->xdp, policy->id,
+						keeper->snapshot.tables[i], &differences);
+
+		if (result > 0)
+			buf_printf(&problem,
+				   "%zu entries differ between the kernel and the list",
+				   differences);
+		else if (result == -ENOENT || result == -ESTALE)
+			buf_puts(&problem, result == -ENOENT
+						   ? "the list is not in the kernel"
+						   : "the kernel has another list");
+		else if (result < 0)
+			buf_printf(&problem, "the kernel's list cannot be read: %s",
+				   strerror(-result));
+		if (problem.len)
+			row_add(rows, "lists", policy->name, text);
+	}
+}
+
+static void verify_port(const struct keeper *keeper, json_t *rows, uint16_t port,
+			uint16_t id)
+{
+	const struct conf *conf = keeper_conf(keeper);
+	char text[128];
+	struct buf problem = BUF_OVER(text);
+	uint8_t policy = 0;
+
+	if (!conf_guards_port(conf, port, &policy))
+		buf_printf(&problem,
+			   "port %u is guarded in the kernel, but in no service", port);
+	else if (conf->policies[policy].id != id)
+		buf_printf(&problem, "port %u is guarded in the kernel by policy id %u",
+			   port, id);
+	if (problem.len)
+		row_add(rows, "services", NULL, text);
+}
+
+static void verify_services(struct keeper *keeper, json_t *rows)
+{
+	const struct conf *conf = keeper_conf(keeper);
+	uint16_t ports[PORTS_MAX];
+	uint16_t ids[PORTS_MAX];
+	size_t count = 0;
+
+	if (xdp_service_list(keeper->xdp, ports, ids, PORTS_MAX, &count)) {
+		row_add(rows, "services", NULL, "the kernel's services cannot be read");
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		verify_port(keeper, rows, ports[i], ids[i]);
+	for (uint8_t i = 0; i < conf->service_count; i++)
+		for (uint8_t j = 0; j < conf->services[i].port_count; j++) {
+			bool is_guarded = !conf_service_is_on(conf, &conf->services[i]);
+			char text[128];
+			struct buf problem = BUF_OVER(text);
+
+			for (size_t k = 0; k < count; k++)
+				is_guarded = is_guarded ||
+					     ports[k] == conf->services[i].ports[j];
+			if (is_guarded)
+				continue;
+			buf_printf(&problem, "port %u is not guarded in the kernel",
+				   conf->services[i].ports[j]);
+			row_add(rows, "services",
+				conf->policies[conf->services[i].policy].name, text);
+		}
+}
+
+static void verify_interfaces(const struct keeper *keeper, json_t *rows)
+{
+	const struct conf *conf = keeper_conf(keeper);
+
+	for (uint8_t i = 0; i < conf->interface_count; i++) {
+		char text[128];
+		struct buf problem = BUF_OVER(text);
+
+		if (kernel_mode(keeper, conf->interfaces[i]) != XDP_OFF)
+			continue;
+		buf_printf(&problem, "no program of ours is attached to interface %s",
+			   conf->interfaces[i]);
+		row_add(rows, "kernel", NULL, text);
+	}
+}
+
+void status_verify(struct keeper *keeper, uint32_t seq)
+{
+	json_t *rows = json_array();
+
+	if (keeper->xdp) {
+		verify_lists(keeper, rows);
+		verify_services(keeper, rows);
+		verify_interfaces(keeper, rows);
+	} else {
+		row_add(rows, "kernel", NULL,
+			"nothing is dropped in the kernel: xdp = off, or no interface");
+	}
+	report_json(keeper, seq, rows);
+}

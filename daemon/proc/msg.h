@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/msg - the messages between the four processes: the only thing they share.
+ *
+ * One datagram of a SOCK_SEQPACKET pair is one message of a size fixed by its type; some
+ * carry descriptors. msg_validate() refuses whatever a correct sibling would not
+ * send: type not allowed on that channel, wrong size, count, enum or text without NUL.
+ * A receiver of a refused message logs it and ends (the keeper instead kills the sender).
+ *
+ *   keeper -> any     CONF, LISTENER, BANSET, PEER, START, DRAIN
+ *   gate -> ledger    STRIKE, LOGIN, SESSIONS_PAGE
+ *   ledger -> gate    RECHECK, SESSIONS
+ *   gate -> checker   CHECK          checker -> gate    ANSWER
+ *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
+ *   keeper -> ledger  EDITS_DONE, BAN_PAGE, REPORT
+ */
+#ifndef PROC_MSG_H
+#define PROC_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "checks/check.h"
+#include "policy/conf.h"
+#include "policy/strikes.h"
+
+#define MSG_USER_MAX	 64u /* user name or recipient, escaped and cut, with the NUL */
+#define MSG_EVIDENCE_MAX CHECK_EVIDENCE_MAX /* what a check found, with the NUL */
+#define MSG_TEXT_MAX	 4096u		    /* a report of the keeper, with the NUL */
+#define MSG_BANS_MAX	 128u		    /* bans in one message */
+#define MSG_SESSIONS_MAX 16u		    /* sessions in one page */
+
+enum process_role {
+	ROLE_KEEPER,
+	ROLE_GATE,
+	ROLE_CHECKER,
+	ROLE_LEDGER,
+	ROLE_COUNT,
+};
+
+enum msg_type {
+	MSG_CONF = 1, /* + fd: snapshot */
+	MSG_LISTENER, /* + fd: listening socket */
+	MSG_BANSET,   /* + fd: memory of the prefix_set */
+	MSG_PEER,     /* + fd: a channel to another child */
+	MSG_START,    /* everything for the start has been sent */
+	MSG_DRAIN,    /* finish what runs, then exit 0 */
+	MSG_STRIKE,
+	MSG_LOGIN, /* a successful login */
+	MSG_RECHECK,
+	MSG_SESSIONS,
+	MSG_SESSIONS_PAGE,
+	MSG_CHECK,
+	MSG_ANSWER,
+	MSG_BAN_EDITS,
+	MSG_EDITS_DONE,
+	MSG_BAN_WALK,
+	MSG_BAN_LOOKUP,
+	MSG_BAN_PAGE, /* answers BAN_WALK and BAN_LOOKUP */
+	MSG_ORDER,
+	MSG_REPORT,
+	MSG_READY, /* child -> keeper: has all it needs and works */
+	MSG_TYPE_END,
+};
+
+#define MSG_DIGEST_KEY_BYTES 32u
+
+struct msg_conf {
+	uint64_t generation;
+	/* For the digests of credentials; drawn when the keeper starts, so that all gates agree. */
+	uint8_t digest_key[MSG_DIGEST_KEY_BYTES];
+};
+
+struct msg_listener {
+	uint32_t service; /* index into conf.services of the latest CONF */
+	struct conf_endpoint endpoint;
+	uint32_t remove; /* 1: close this one instead (no fd) */
+};
+
+struct msg_banset {
+	uint64_t size_bytes;
+	uint32_t writable; /* 1 for the ledger, which formats it */
+	uint32_t pad;
+};
+
+struct msg_peer {
+	uint32_t role;	/* enum process_role of the other end */
+	uint32_t index; /* number of the gate; 0 for others */
+};
+
+struct msg_drain {
+	int64_t grace_s;
+};
+
+struct msg_strike {
+	struct addr addr;
+	uint8_t kind;	 /* enum strike_kind */
+	uint8_t service; /* index into conf.services */
+	uint8_t digest[STRIKE_DIGEST_BYTES];
+	uint64_t session_id;
+	uint64_t
+		seen_mono_ns; /* when the backend's reply was read: ban latency counts from here */
+	char user[MSG_USER_MAX];      /* login name, or recipient */
+	char reply[MSG_EVIDENCE_MAX]; /* the backend's reply, escaped and cut */
+};
+
+struct msg_login {
+	struct addr addr;
+	uint8_t service;
+	uint64_t session_id;
+	char user[MSG_USER_MAX];
+};
+
+struct msg_recheck {
+	struct prefix prefix; /* family ADDR_NONE: every session */
+};
+
+struct msg_sessions {
+	uint32_t seq;
+	uint32_t pad;
+};
+
+struct msg_session {
+	uint64_t id;
+	struct addr addr;
+	uint16_t port;
+	uint8_t service;
+	uint8_t authenticated;
+	int64_t started_wall_s;
+	uint64_t bytes_in, bytes_out; /* from and to the client */
+	char state[16];
+	char user[MSG_USER_MAX];
+};
+
+struct msg_sessions_page {
+	uint32_t seq;
+	uint32_t gate;
+	uint32_t count;
+	uint32_t last; /* 1: no more pages */
+	struct msg_session sessions[MSG_SESSIONS_MAX];
+};
+
+/* Bits of what is asked of the checker: 1 << enum conf_check. */
+struct msg_check {
+	uint64_t session_id;
+	uint32_t checks;
+	uint32_t timeout_ms;
+	struct addr addr;
+};
+
+struct msg_answer {
+	uint64_t session_id;
+	uint32_t check;	 /* enum conf_check */
+	uint32_t result; /* enum check_result */
+	char evidence[MSG_EVIDENCE_MAX];
+};
+
+enum ban_edit_kind {
+	BAN_EDIT_SET,
+	BAN_EDIT_REMOVE,
+	BAN_EDIT_COUNT,
+};
+
+struct msg_ban {
+	struct prefix prefix;
+	uint8_t edit;	/* enum ban_edit_kind in BAN_EDITS */
+	uint8_t policy; /* policy id */
+	int16_t error; /* in EDITS_DONE: 0 or -errno; in BAN_PAGE of a lookup: 0 or -ENOENT */
+	uint64_t ends_ns; /* boot-time clock */
+	uint64_t packets; /* in BAN_PAGE */
+	uint64_t last_seen_ns;
+};
+
+struct msg_bans {
+	uint32_t seq;	/* of the request; repeated in the answer */
+	uint32_t count; /* <= MSG_BANS_MAX */
+	uint32_t load;	/* 1: many new ones: may be batched */
+	uint32_t last;	/* BAN_PAGE: 1: the walk is at its end */
+	struct msg_ban bans[MSG_BANS_MAX];
+};
+
+struct msg_ban_walk {
+	uint32_t seq;
+	uint32_t restart;
+};
+
+enum order_kind {
+	ORDER_RELOAD, /* read the configuration again */
+	ORDER_STATUS, /* interfaces, modes, children, counters: as JSON text */
+	ORDER_VERIFY, /* kernel lists and services against the snapshot: as JSON text */
+	ORDER_COUNT,
+};
+
+struct msg_order {
+	uint32_t seq;
+	uint32_t kind;
+	uint8_t force;	    /* reload although it locks @caller out */
+	struct addr caller; /* where the admin is connected from; ADDR_NONE: local */
+};
+
+struct msg_report {
+	uint32_t seq;
+	int32_t error; /* 0 or -errno */
+	uint32_t last; /* 0: more text follows in another REPORT of the same seq */
+	char text[MSG_TEXT_MAX];
+};
+
+struct msg {
+	uint32_t type; /* enum msg_type */
+	uint32_t pad;
+	union {
+		struct msg_conf conf;
+		struct msg_listener listener;
+		struct msg_banset banset;
+		struct msg_peer peer;
+		struct msg_drain drain;
+		struct msg_strike strike;
+		struct msg_login login;
+		struct msg_recheck recheck;
+		struct msg_sessions sessions;
+		struct msg_sessions_page sessions_page;
+		struct msg_check check;
+		struct msg_answer answer;
+		struct msg_bans bans;
+		struct msg_ban_walk ban_walk;
+		struct msg_order order;
+		struct msg_report report;
+	};
+};
+
+/* Bytes of a message of this type on the wire; 0 for an unknown type. */
+size_t msg_size(uint32_t type);
+
+const char *msg_name(uint32_t type);
+
+/**
+ * msg_validate - is this a message that a correct sibling may send?
+ * @from, @to: roles of the two ends
+ * @msg, @len: as received
+ * @has_fd: a descriptor came with it
+ *
+ * Return: 0; -EPROTO.
+ */
+int msg_validate(enum process_role from, enum process_role to, const struct msg *msg,
+		 size_t len, bool has_fd) MUST_CHECK;
+
+#endif

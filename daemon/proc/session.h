@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/session - one connection of a client, and the one to the backend that belongs to it.
+ *
+ * Knows sockets, buffers, deadlines and the end of a session; what is said on the two legs is the
+ * protocol's (gate_smtp). Sessions come from an array made at start; an idle one holds no
+ * buffer. Input is read into scratch memory of the gate, and only what could not be dealt
+ * with at once is kept in a block; output likewise. Both are done with when the event ends.
+ */
+#ifndef PROC_SESSION_H
+#define PROC_SESSION_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "policy/conf.h"
+#include "proc/gate_state.h"
+#include "proc/msg.h"
+#include "sys/sock.h"
+#include "wire/line.h"
+#include "wire/sasl.h"
+#include "wire/smtp_data.h"
+#include "wire/smtp_reply.h"
+
+#define SESSION_FLUSH_S	     10	     /* to take a last reply */
+#define SESSION_LINGER_MS    2000u   /* for the client to close after it */
+#define SESSION_LINGER_BYTES 262144u /* read and thrown away meanwhile */
+#define SESSION_NAME_MAX \
+	64u /* text of the client kept for the log, escaped, with the NUL */
+#define SESSION_MECHS_MAX 256u /* mechanisms of the backend, with the NUL */
+
+enum session_state {
+	SESSION_FREE,	  /* not in use */
+	SESSION_HELO,	  /* greeted; waits for EHLO or HELO */
+	SESSION_CONNECT,  /* the connection to the backend is under way */
+	SESSION_BANNER,	  /* waits for the backend's greeting */
+	SESSION_XEHLO,	  /* our own EHLO, to see whether XCLIENT is offered */
+	SESSION_XCLIENT,  /* waits for the reply to XCLIENT */
+	SESSION_EHLO,	  /* the client's EHLO has been passed on */
+	SESSION_COMMAND,  /* commands */
+	SESSION_AUTH,	  /* a login dialogue */
+	SESSION_DATA,	  /* the message is passed on */
+	SESSION_DATA_END, /* the backend's answer to the message is awaited */
+	SESSION_SWALLOW,  /* the rest of a refused message is thrown away */
+	SESSION_FLUSH,	  /* the last reply is on its way */
+	SESSION_LINGER,	  /* it has gone out; the client may close */
+	SESSION_ENDED,	  /* to be finished when the present event is over */
+	SESSION_STATE_COUNT,
+};
+
+enum input_place {
+	INPUT_NONE,
+	INPUT_SCRATCH, /* the gate's; within one event only */
+	INPUT_SMALL,   /* a block of the gate's pool */
+	INPUT_BIG,
+};
+
+/* One of the two connections. */
+struct leg {
+	struct session *session;
+	int fd; /* owned; -1: none */
+	bool is_client;
+	bool can_read;	 /* more may be there: not yet seen empty */
+	bool can_write;	 /* not yet seen full */
+	bool is_unsure;	 /* seen empty, but an error may hide behind what was read */
+	bool is_hung_up; /* the other side has closed: read until the end shows */
+	bool has_ended;	 /* nothing more comes */
+	bool out_is_scratch;
+	bool out_is_secret; /* no copy of it stays behind */
+	uint8_t in_place;   /* enum input_place */
+	int error; /* why it ended: 0, in order; positive errno: nothing goes out any more either */
+	char *in; /* received and not used: in_len bytes from in_at on */
+	uint32_t in_at, in_len;
+	char *out; /* to be written: out_len bytes from out_at on; NULL: nothing */
+	uint32_t out_at, out_len;
+	struct event event;
+};
+
+struct session;
+
+/* What a protocol does with a session. */
+struct session_protocol {
+	void (*pump)(struct session *session);	  /* something may have become possible */
+	void (*timeout)(struct session *session); /* the deadline has passed */
+	void (*stop)(struct session *session,
+		     const char *reason); /* end politely, if you can */
+};
+
+/* SMTP's own state. */
+struct smtp_state {
+	struct line_scanner lines;
+	struct smtp_reply_parser replies;
+	union {
+		struct smtp_data data;	    /* SESSION_DATA, SESSION_SWALLOW */
+		struct sasl_dialogue login; /* SESSION_AUTH */
+	};
+	uint8_t digest[DIGEST_BYTES];	/* of the credential presented last */
+	struct smtp_pipeline *pipeline; /* replies awaited; NULL: none */
+	const char *
+		swallow_reply; /* what SESSION_SWALLOW ends with; static; NULL: text of pipeline */
+	uint32_t caps; /* enum smtp_cap of the backend */
+	uint32_t xclient_left;
+	uint32_t commands; /* since the last message that was accepted */
+	uint32_t errors;
+	uint32_t data_send_at,
+		data_send_len; /* part of the client's input that waits to be written */
+	bool is_esmtp;
+	bool has_hello;	 /* the present EHLO was answered with 250 */
+	bool in_mail;	 /* MAIL was passed on, and not refused */
+	bool has_rcpt;	 /* RCPT was passed on */
+	bool auth_waits; /* for the backend's reply to a line of the login */
+	bool is_authenticated;
+	bool data_has_end;   /* the end of the message was found */
+	bool data_again;     /* the scan has more output for the same input */
+	uint8_t data_faults; /* enum smtp_data_fault of all messages */
+	uint8_t refused_logins;
+	char mechs[SESSION_MECHS_MAX];
+};
+
+struct session {
+	struct wheel_node timer; /* first: the wheel hands it back */
+	struct gate *gate;
+	const struct session_protocol *protocol;
+	uint64_t id;
+	uint64_t began_ms; /* monotonic clock */
+	uint64_t ends_ms;  /* session_time_max */
+	int64_t began_wall_s;
+	uint32_t client_next; /* in the hash of clients; index or GATE_NO_SESSION */
+	uint32_t id_next;     /* in the hash of numbers */
+	int service; /* index into conf.services; -1: it has gone from the configuration */
+	struct addr addr;
+	uint16_t port;
+	uint16_t flags;					    /* of the entry */
+	uint8_t state;					    /* enum session_state */
+	uint8_t service_type, client_address, bare_newline; /* stay if the service goes */
+	uint8_t backend_index, backend_tries;
+	bool is_pumping;
+	bool is_polite; /* the client said QUIT: it has no reply to lose when we close */
+	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */
+	bool is_held; /* waits for the answer of a check */
+	bool wants_turn; /* stopped for the sake of others: comes back in the next turn of the loop */
+	uint8_t checks_pending; /* bits 1 << enum conf_check */
+	uint8_t checks_hit;
+	uint64_t checks_end_ms; /* then UNKNOWN is the answer */
+	struct leg client, backend;
+
+	uint64_t bytes_in, bytes_out; /* from and to the client */
+	uint32_t linger_bytes;
+	uint32_t rcpts, accepted, messages, strikes;
+	const char *verdict; /* static */
+	const char *reason;  /* static; why it ended */
+	struct smtp_state smtp;
+	uint16_t helo_len;
+	char helo[CONF_HOST_MAX]; /* as the client said it */
+	char service_name[CONF_NAME_MAX];
+	char from[SESSION_NAME_MAX];	 /* escaped: of the last message */
+	char rcpt[SESSION_NAME_MAX];	 /* escaped: the last recipient */
+	char user[MSG_USER_MAX];	 /* escaped: who logged in, or tried last */
+	char evidence[SESSION_NAME_MAX]; /* escaped: of a check that hit */
+};
+
+/* A new connection, as accepted. */
+struct session_start {
+	int fd; /* owned by the session from now on */
+	struct addr addr;
+	uint16_t port;
+	uint16_t flags;
+	int service;
+	const struct session_protocol *protocol;
+};
+
+/* All sessions' memory. 0; -ENOMEM, nothing taken. */
+int session_pool_init(struct gate *gate, uint32_t max) MUST_CHECK;
+void session_pool_done(struct gate *gate);
+
+/* Sessions of this client (IPv4 address, IPv6 /64) now, counted up to limit. */
+uint32_t session_count_client(const struct gate *gate, const struct addr *addr,
+			      uint32_t limit);
+
+/* A session for a new connection; NULL if all are in use (start->fd is still the caller's). */
+struct session *session_new(struct gate *gate, const struct session_start *start);
+
+/* The session of this number, or NULL. */
+struct session *session_find(struct gate *gate, uint64_t id);
+
+/* What the backend's socket becomes when sock_connect() has begun; -ENOMEM. */
+int session_attach(struct session *session, struct leg *leg, int fd) MUST_CHECK;
+
+/* Close a leg and forget what it holds. with_reset: the other side must not take it for a clean end. */
+void session_detach(struct session *session, struct leg *leg, bool with_reset);
+
+/**
+ * session_run - let the protocol work, then settle: write, keep what is left, finish if it has ended.
+ * @session: gone afterwards if it has ended
+ */
+void session_run(struct session *session);
+
+/* Mark it as ended; the present session_run() finishes it. The first reason counts. */
+void session_end(struct session *session, const char *reason);
+
+/* End as soon as what has been put for the client is written. The first reason counts. */
+void session_end_after_flush(struct session *session, const char *reason);
+
+/* End a session from outside its own events: writes one last line if that is possible at once. */
+void session_kill(struct session *session, const char *reason, const char *last_line);
+
+/* Due in so many seconds from now, but never after session_time_max. */
+void session_deadline(struct session *session, int64_t seconds);
+void session_deadline_ms(struct session *session, uint64_t ms);
+
+/**
+ * leg_fill - read once.
+ * @leg: its input grows
+ * @is_awaited: the session cannot go on without more: of a message (then as much as a big block
+ *              holds is read), of a reply
+ *
+ * Return: true if bytes came. has_ended is set at the end of the stream and on errors.
+ */
+bool leg_fill(struct leg *leg, bool is_awaited);
+
+/* The first bytes of the input are done with. */
+void leg_drop(struct leg *leg, size_t len);
+
+/* How much can be put now. */
+size_t leg_room(const struct leg *leg);
+
+/* Is there room for so much, perhaps after a write? If not, an event comes when there is. */
+bool leg_make_room(struct leg *leg, size_t len);
+
+/* Append to what is to be written; the caller has asked leg_room(). */
+void leg_put(struct leg *leg, const void *bytes, size_t len);
+
+/* Write what was put, as far as it goes. Return: true if nothing is left. */
+bool leg_flush(struct leg *leg);
+
+/* The same for a secret, of which no copy stays behind, even if it goes out later only. */
+void leg_flush_secret(struct leg *leg);
+
+/**
+ * leg_write - write bytes that are not in a buffer of the leg; nothing put may be waiting.
+ *
+ * Return: bytes written, 0 if the socket is full or has failed (then has_ended is set).
+ */
+size_t leg_write(struct leg *leg, const void *bytes, size_t len);
+
+/* limits.line_max_bytes, as far as a buffer holds it. */
+uint32_t session_line_max(const struct session *session);
+
+const char *session_state_name(enum session_state state);
+
+/* The policy of a session's service; NULL if the service has gone. */
+const struct conf_policy *session_policy(const struct session *session);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/session_log - see session_log.h.
+ */
+#include "proc/session_log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "proc/session.h"
+
+#define HELO_SHOWN_MAX 64u /* bytes of the name in the line */
+
+static void put_name(struct buf *out, const char *key, const char *escaped)
+{
+	if (escaped[0])
+		buf_printf(out, " %s=\"%s\"", key, escaped);
+}
+
+static void put_faults(struct buf *out, const struct session *s)
+{
+	if (s->smtp.data_faults & SMTP_DATA_BARE_LF)
+		buf_puts(out, " bare_lf=1");
+	if (s->smtp.data_faults & SMTP_DATA_BARE_CR)
+		buf_puts(out, " bare_cr=1");
+	if (s->smtp.data_faults & SMTP_DATA_NUL)
+		buf_puts(out, " nul=1");
+}
+
+void session_log_close(const struct session *s)
+{
+	const struct conf_policy *policy = session_policy(s);
+	char addr_text[ADDR_TEXT_MAX];
+	char line[LOG_LINE_MAX_BYTES];
+	struct buf out;
+
+	buf_init(&out, line, sizeof(line));
+	buf_printf(&out,
+		   "event=close id=%016" PRIx64 " addr=%s port=%u service=%s policy=%s",
+		   s->id, addr_format(&s->addr, addr_text), s->port, s->service_name,
+		   policy ? policy->name : "-");
+	if (s->helo_len) {
+		buf_puts(&out, " helo=\"");
+		buf_add_escaped(&out, s->helo, s->helo_len, HELO_SHOWN_MAX);
+		buf_puts(&out, "\"");
+	}
+	put_name(&out, "from", s->from);
+	put_name(&out, "rcpt", s->rcpt);
+	put_name(&out, s->smtp.is_authenticated ? "auth" : "auth_tried", s->user);
+	buf_printf(&out,
+		   " rcpts=%u accepted=%u msgs=%u bytes_in=%" PRIu64 " bytes_out=%" PRIu64
+		   " strikes=%u",
+		   s->rcpts, s->accepted, s->messages, s->bytes_in, s->bytes_out,
+		   s->strikes);
+	put_faults(&out, s);
+	put_name(&out, "evidence", s->evidence);
+	buf_printf(&out, " verdict=%s reason=%s dur_ms=%" PRIu64, s->verdict,
+		   s->reason ? s->reason : "-", s->gate->now_ms - s->began_ms);
+	log_info("%s", line);
+}
+
+void session_describe(const struct session *s, struct msg_session *out_row)
+{
+	*out_row = (struct msg_session){
+		.id = s->id,
+		.addr = s->addr,
+		.port = s->port,
+		.service = (uint8_t)(s->service < 0 ? 0 : s->service),
+		.authenticated = s->smtp.is_authenticated,
+		.started_wall_s = s->began_wall_s,
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+	};
+	(void)text_copy(out_row->state, sizeof(out_row->state),
+			session_state_name((enum session_state)s->state));
+	(void)text_copy(out_row->user, sizeof(out_row->user), s->user);
+}
+
+const char *session_state_name(enum session_state state)
+{
+	static const char *const names[] = {
+		[SESSION_FREE] = "free",	 [SESSION_HELO] = "greeting",
+		[SESSION_CONNECT] = "connect",	 [SESSION_BANNER] = "connect",
+		[SESSION_XEHLO] = "connect",	 [SESSION_XCLIENT] = "connect",
+		[SESSION_EHLO] = "ehlo",	 [SESSION_COMMAND] = "command",
+		[SESSION_AUTH] = "auth",	 [SESSION_DATA] = "data",
+		[SESSION_DATA_END] = "data-end", [SESSION_SWALLOW] = "data",
+		[SESSION_FLUSH] = "closing",	 [SESSION_LINGER] = "closing",
+		[SESSION_ENDED] = "closing",
+	};
+
+	_Static_assert(sizeof(names) / sizeof(names[0]) == SESSION_STATE_COUNT,
+		       "a name each");
+	return names[state];
+}

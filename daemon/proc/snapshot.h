@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/snapshot - configuration and address lists in one sealed, read-only memfd.
+ *
+ * The keeper makes it; every process maps the same copy. A reload makes a new one and
+ * passes its descriptor on; sessions begun under the old one see the new one from then on.
+ */
+#ifndef PROC_SNAPSHOT_H
+#define PROC_SNAPSHOT_H
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/prefix_table.h"
+#include "policy/conf.h"
+#include "policy/limits.h"
+
+struct snapshot {
+	const struct conf *conf;
+	const struct protected_set *protected_set;
+	const struct prefix_table *tables[CONF_POLICIES_MAX]; /* by index of the policy */
+	void *memory;
+	size_t size_bytes;
+};
+
+/**
+ * snapshot_make - lay everything out in a new memfd and seal it.
+ * @conf, @protected_set: copied
+ * @builders: one sorted builder per policy (conf->policy_count)
+ * @out_fd: owned by the caller
+ */
+int snapshot_make(const struct conf *conf, const struct protected_set *protected_set,
+		  struct prefix_builder *const *builders, int *out_fd) MUST_CHECK;
+
+/* A copy of @snapshot with another set of what is protected; @out_fd: owned by the caller. 0; -errno. */
+int snapshot_protect(const struct snapshot *snapshot,
+		     const struct protected_set *protected_set, int *out_fd) MUST_CHECK;
+
+/* Map it. @fd may be closed afterwards. 0; -EPROTO, not one of this program; -errno. */
+int snapshot_open(int fd, struct snapshot *out_snapshot) MUST_CHECK;
+void snapshot_close(struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sys/sock - see sock.h.
+ */
+#include "sys/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+int sock_prepare_listener(int fd)
+{
+	const int on = 1;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	/* Linux hands TCP_NODELAY down to accepted sockets: one call less for each of them. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
+		return -errno;
+	return 0;
+}
+
+int sock_accept(int listener, struct sock_peer *out_peer)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	struct sock_peer peer;
+	int fd;
+
+	do {
+		fd = accept4(listener, (struct sockaddr *)&sa, &len,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return -errno;
+	if (addr_from_sockaddr((struct sockaddr *)&sa, &peer.addr, &peer.port)) {
+		(void)close(fd);
+		return -ECONNABORTED;
+	}
+	*out_peer = peer;
+	return fd;
+}
+
+int sock_connect(const struct addr *addr, uint16_t port, int *out_fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = addr_to_sockaddr(addr, port, &sa);
+	const int on = 1;
+	AUTO(close_fd) int fd = -1;
+
+	if (len == 0)
+		return -EAFNOSUPPORT;
+	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sa, len) && errno != EINPROGRESS &&
+	    errno != EINTR)
+		return -errno;
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int sock_local(int fd, struct addr *out_addr, uint16_t *out_port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len))
+		return -errno;
+	return addr_from_sockaddr((struct sockaddr *)&sa, out_addr, out_port);
+}
+
+ssize_t sock_read(int fd, void *bytes, size_t cap_bytes)
+{
+	ssize_t got;
+
+	do {
+		got = recv(fd, bytes, cap_bytes, 0);
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
+ssize_t sock_write(int fd, const void *bytes, size_t len)
+{
+	ssize_t put;
+
+	do {
+		put = send(fd, bytes, len, MSG_NOSIGNAL);
+	} while (put < 0 && errno == EINTR);
+	return put < 0 ? -errno : put;
+}
+
+void sock_finish(int fd)
+{
+	(void)shutdown(fd, SHUT_WR); /* fails if the other side has gone: fine */
+}
+
+void sock_abort(int *fd)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	if (*fd >= 0)
+		(void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close_fd(fd);
+}

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+from lab_fixtures import lab, pytest_sessionstart  # noqa: E402,F401

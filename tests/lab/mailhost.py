@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A real mail host: Postfix, with SASL and mailboxes through Dovecot, in a namespace.
+
+Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate. Accounts:
+USER/PASSWORD and DISABLED. Everything lives below one directory and ends with stop().
+"""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from netns import MAIL4, sh
+
+DOMAIN = "example.org"
+USER, PASSWORD = "anna", "correct horse"
+PLAIN, PROXY, XCLIENT = 25, 2525, 2526
+
+MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {dir}/queue
+data_directory = {dir}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+maillog_file = {dir}/mail.log
+maillog_file_prefixes = {dir}, /dev/stdout
+myhostname = mail.{domain}
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = all
+inet_protocols = all
+smtpd_banner = backend.{domain} ESMTP the banner of the backend
+virtual_mailbox_domains = {domain}
+virtual_mailbox_base = {dir}/mail
+virtual_mailbox_maps = inline:{{ {user}@{domain}=anna/ bulk@{domain}=bulk/ }}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_mailbox_limit = 0
+message_size_limit = 200000000
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_sasl_security_options = noanonymous
+smtpd_recipient_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+smtpd_error_sleep_time = 0
+smtpd_peername_lookup = no
+smtpd_authorized_xclient_hosts = 198.51.100.1, [2001:db8:2::1]
+default_process_limit = {processes}
+in_flow_delay = 0
+smtputf8_enable = yes
+"""
+
+MASTER_CF = """
+25        inet  n - n - - smtpd
+2525      inet  n - n - - smtpd
+  -o smtpd_upstream_proxy_protocol=haproxy
+2526      inet  n - n - - smtpd
+pickup    unix  n - n 60 1 pickup
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+verify    unix  - - n - 1 verify
+flush     unix  n - n 1000? 0 flush
+proxymap  unix  - - n - - proxymap
+error     unix  - - n - - error
+retry     unix  - - n - - error
+discard   unix  - - n - - discard
+local     unix  - n n - - local
+virtual   unix  - n n - - virtual
+smtp      unix  - - n - - smtp
+anvil     unix  - - n - 1 anvil
+scache    unix  - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+DOVECOT_CONF = """
+base_dir = {dir}/dovecot
+state_dir = {dir}/dovecot-state
+log_path = {dir}/dovecot.log
+instance_name = {tag}
+protocols = imap pop3
+listen = *, ::
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login cram-md5
+auth_failure_delay = 0
+auth_cache_size = 0
+mail_location = maildir:{dir}/mail/%n
+mail_uid = {uid}
+mail_gid = {gid}
+first_valid_uid = 1
+first_valid_gid = 1
+passdb {{
+  driver = passwd-file
+  args = {dir}/users
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={dir}/mail/%n
+}}
+service auth {{
+  unix_listener {dir}/queue/private/auth {{
+    mode = 0660
+    user = postfix
+    group = postfix
+  }}
+}}
+# Without it a guesser waits up to 15 s for each reply, and so would every test.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+class MailHost:
+    def __init__(self, network, directory, tag, processes=100):
+        self.network = network
+        self.dir = pathlib.Path(directory)
+        self.tag = tag
+        self.processes = processes
+        self._dovecot = None
+
+    def start(self):
+        account = pwd.getpwnam("nobody")
+        values = dict(dir=self.dir, domain=DOMAIN, user=USER, tag=self.tag,
+                      uid=account.pw_uid, gid=account.pw_gid, processes=self.processes)
+        for name in ("queue", "data", "mail", "etc", "dovecot", "dovecot-state"):
+            (self.dir / name).mkdir(parents=True, exist_ok=True)
+        os.chmod(self.dir, 0o755)
+        shutil.chown(self.dir / "data", "postfix")
+        shutil.chown(self.dir / "mail", account.pw_uid, account.pw_gid)
+        (self.dir / "etc/main.cf").write_text(MAIN_CF.format(**values))
+        (self.dir / "etc/master.cf").write_text(MASTER_CF)
+        (self.dir / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        (self.dir / "users").chmod(0o644)
+        (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))
+        self._postfix("check")
+        self.start_dovecot()
+        self._postfix("start")
+        self._wait_port(PLAIN)
+
+    def start_dovecot(self):
+        self._dovecot = subprocess.Popen(
+            self.network.command("mail", "dovecot", "-F", "-c", str(self.dir / "dovecot.conf")),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not (self.dir / "queue/private/auth").exists():
+            if time.monotonic() > deadline or self._dovecot.poll() is not None:
+                raise RuntimeError("dovecot did not come up:\n" + self.log("dovecot.log"))
+            time.sleep(0.05)
+
+    def stop_dovecot(self):
+        if self._dovecot:
+            self._dovecot.terminate()
+            self._dovecot.wait(timeout=20)
+            self._dovecot = None
+        (self.dir / "queue/private/auth").unlink(missing_ok=True)
+
+    def kill_dovecot(self):
+        """Every process of Dovecot at once: its auth process would outlive its master."""
+        pids = sh("ip", "netns", "pids", self.network.names["mail"]).stdout.split()
+        for pid in pids:
+            try:
+                if "dovecot" in os.readlink(f"/proc/{pid}/exe"):
+                    os.kill(int(pid), signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        self.stop_dovecot()
+
+    def stop(self):
+        if (self.dir / "etc/main.cf").exists():
+            self._postfix("stop", check=False)
+        self.stop_dovecot()
+
+    def stop_postfix(self):
+        self._postfix("abort", check=False)
+
+    def start_postfix(self):
+        self._postfix("start")
+        self._wait_port(PLAIN)
+
+    def _postfix(self, verb, check=True):
+        return sh(*self.network.command("mail", "postfix", "-c", str(self.dir / "etc"), verb),
+                  check=check)
+
+    def _wait_port(self, port):
+        deadline = time.monotonic() + 20
+        with self.network.inside("mail"):
+            while True:
+                try:
+                    socket.create_connection((MAIL4, port), timeout=1).close()
+                    return
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise RuntimeError("postfix did not come up:\n" + self.log("mail.log"))
+                    time.sleep(0.05)
+
+    def log(self, name="mail.log"):
+        path = self.dir / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def messages(self, box="anna"):
+        """The delivered messages of a mailbox, as bytes."""
+        new = self.dir / "mail" / box / "new"
+        return [p.read_bytes() for p in sorted(new.iterdir())] if new.exists() else []
+
+    def queue_size(self):
+        """Messages that Postfix has accepted and not yet delivered."""
+        return sum(1 for q in ("incoming", "active", "deferred", "maildrop")
+                   for p in (self.dir / "queue" / q).rglob("*") if p.is_file())
+
+    def wait_messages(self, count, box="anna", seconds=30):
+        deadline = time.monotonic() + seconds
+        while len(self.messages(box)) < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{len(self.messages(box))} of {count} messages arrived\n"
+                                     + self.log()[-3000:])
+            time.sleep(0.05)
+        return self.messages(box)

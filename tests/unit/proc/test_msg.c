@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tests/unit/proc/test_msg - a correct message passes, and whatever is wrong with it is refused.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proc/msg.h"
+
+#define ANY_CHILD ROLE_COUNT
+
+static const struct addr v4 = {.bytes = {192, 0, 2, 1}, .family = ADDR_V4};
+static const struct addr v6 = {.bytes = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1},
+			       .family = ADDR_V6};
+
+/* Who may send what, as the head of proc/msg.h says it; and whether a descriptor comes with it. */
+static const struct {
+	uint32_t type;
+	int from, to; /* ANY_CHILD: each of the three */
+	bool has_fd;
+} routes[] = {
+	{MSG_CONF, ROLE_KEEPER, ANY_CHILD, true},
+	{MSG_LISTENER, ROLE_KEEPER, ROLE_GATE, true},
+	{MSG_BANSET, ROLE_KEEPER, ROLE_GATE, true},
+	{MSG_BANSET, ROLE_KEEPER, ROLE_LEDGER, true},
+	{MSG_PEER, ROLE_KEEPER, ANY_CHILD, true},
+	{MSG_START, ROLE_KEEPER, ANY_CHILD, false},
+	{MSG_DRAIN, ROLE_KEEPER, ANY_CHILD, false},
+	{MSG_STRIKE, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_LOGIN, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_RECHECK, ROLE_LEDGER, ROLE_GATE, false},
+	{MSG_SESSIONS, ROLE_LEDGER, ROLE_GATE, false},
+	{MSG_SESSIONS_PAGE, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_CHECK, ROLE_GATE, ROLE_CHECKER, false},
+	{MSG_ANSWER, ROLE_CHECKER, ROLE_GATE, false},
+	{MSG_BAN_EDITS, ROLE_LEDGER, ROLE_KEEPER, false},
+	{MSG_EDITS_DONE, ROLE_KEEPER, ROLE_LEDGER, false},
+	{MSG_BAN_WALK, ROLE_LEDGER, ROLE_KEEPER, false},
+	{MSG_BAN_LOOKUP, ROLE_LEDGER, ROLE_KEEPER, false},
+	{MSG_BAN_PAGE, ROLE_KEEPER, ROLE_LEDGER, false},
+	{MSG_ORDER, ROLE_LEDGER, ROLE_KEEPER, false},
+	{MSG_REPORT, ROLE_KEEPER, ROLE_LEDGER, false},
+	{MSG_READY, ANY_CHILD, ROLE_KEEPER, false},
+};
+
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static struct msg good(uint32_t type)
+{
+	struct msg m = {.type = type};
+
+	switch ((enum msg_type)type) {
+	case MSG_LISTENER:
+		m.listener.endpoint = (struct conf_endpoint){v4, 25};
+		break;
+	case MSG_BANSET:
+		m.banset.size_bytes = 4096;
+		break;
+	case MSG_PEER:
+		m.peer.role = ROLE_LEDGER;
+		break;
+	case MSG_STRIKE:
+		m.strike.addr = v6;
+		memcpy(m.strike.user, "anna", 5);
+		break;
+	case MSG_LOGIN:
+		m.login.addr = v4;
+		break;
+	case MSG_RECHECK:
+		m.recheck.prefix = (struct prefix){v4, 32};
+		break;
+	case MSG_SESSIONS_PAGE:
+		m.sessions_page.count = MSG_SESSIONS_MAX;
+		for (size_t i = 0; i < MSG_SESSIONS_MAX; i++)
+			m.sessions_page.sessions[i].addr = v6;
+		break;
+	case MSG_CHECK:
+		m.check.addr = v4;
+		m.check.checks = 1u << CHECK_PTR;
+		m.check.timeout_ms = 1000;
+		break;
+	case MSG_BAN_EDITS:
+	case MSG_EDITS_DONE:
+	case MSG_BAN_LOOKUP:
+	case MSG_BAN_PAGE:
+		m.bans.count = MSG_BANS_MAX;
+		for (size_t i = 0; i < MSG_BANS_MAX; i++)
+			m.bans.bans[i].prefix = (struct prefix){v4, 32};
+		break;
+	case MSG_CONF:
+	case MSG_START:
+	case MSG_DRAIN:
+	case MSG_SESSIONS:
+	case MSG_ANSWER:
+	case MSG_BAN_WALK:
+	case MSG_ORDER:
+	case MSG_REPORT:
+	case MSG_READY:
+	case MSG_TYPE_END:
+		break;
+	}
+	return m;
+}
+
+static bool route_is_named(uint32_t type, int from, int to)
+{
+	for (size_t i = 0; i < ROUTES; i++) {
+		bool is_from = routes[i].from == from ||
+			       (routes[i].from == ANY_CHILD && from != ROLE_KEEPER);
+		bool is_to = routes[i].to == to ||
+			     (routes[i].to == ANY_CHILD && to != ROLE_KEEPER);
+
+		if (routes[i].type == type && is_from && is_to)
+			return true;
+	}
+	return false;
+}
+
+static bool fd_of(uint32_t type)
+{
+	for (size_t i = 0; i < ROUTES; i++)
+		if (routes[i].type == type)
+			return routes[i].has_fd;
+	return false;
+}
+
+static void every_type_passes_on_its_routes_and_on_no_other(void **state)
+{
+	(void)state;
+	for (uint32_t type = MSG_CONF; type < MSG_TYPE_END; type++)
+		for (int from = 0; from < ROLE_COUNT; from++)
+			for (int to = 0; to < ROLE_COUNT; to++) {
+				struct msg m = good(type);
+				int want = route_is_named(type, from, to) ? 0 : -EPROTO;
+				int got = msg_validate((enum process_role)from,
+						       (enum process_role)to, &m,
+						       msg_size(type), fd_of(type));
+
+				if (got != want)
+					fail_msg("%s from %d to %d: %d", msg_name(type),
+						 from, to, got);
+			}
+}
+
+/* The first route of a type. */
+static int validate(const struct msg *m, size_t len, bool has_fd)
+{
+	for (size_t i = 0; i < ROUTES; i++) {
+		int from = routes[i].from == ANY_CHILD ? ROLE_GATE : routes[i].from;
+		int to = routes[i].to == ANY_CHILD ? ROLE_GATE : routes[i].to;
+
+		if (routes[i].type == m->type)
+			return msg_validate((enum process_role)from,
+					    (enum process_role)to, m, len, has_fd);
+	}
+	return -ENOENT;
+}
+
+static void every_type_has_one_size(void **state)
+{
+	(void)state;
+	for (uint32_t type = MSG_CONF; type < MSG_TYPE_END; type++) {
+		struct msg m = good(type);
+
+		assert_int_equal(validate(&m, msg_size(type), fd_of(type)), 0);
+		assert_int_equal(validate(&m, msg_size(type) - 1, fd_of(type)), -EPROTO);
+		assert_int_equal(validate(&m, msg_size(type) + 1, fd_of(type)), -EPROTO);
+		assert_int_equal(validate(&m, 0, fd_of(type)), -EPROTO);
+	}
+}
+
+static void a_descriptor_comes_when_it_should_and_only_then(void **state)
+{
+	(void)state;
+	for (uint32_t type = MSG_CONF; type < MSG_TYPE_END; type++) {
+		struct msg m = good(type);
+
+		if (validate(&m, msg_size(type), !fd_of(type)) != -EPROTO)
+			fail_msg("%s", msg_name(type));
+	}
+}
+
+static void types_that_are_none_are_refused(void **state)
+{
+	static const uint32_t types[] = {0, MSG_TYPE_END, MSG_TYPE_END + 1, UINT32_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		struct msg m = {.type = types[i]};
+
+		assert_int_equal(msg_size(types[i]), 0);
+		assert_int_equal(msg_validate(ROLE_KEEPER, ROLE_LEDGER, &m, 8, false),
+				 -EPROTO);
+		assert_int_equal(
+			msg_validate(ROLE_KEEPER, ROLE_LEDGER, &m, sizeof(m), false),
+			-EPROTO);
+	}
+}
+
+/* One field of a good message made wrong. */
+#define FIELD(member) offsetof(struct msg, member), sizeof(((struct msg *)NULL)->member)
+static const struct {
+	const char *why;
+	uint32_t type;
+	size_t offset, size;
+	int64_t value; /* written little-endian, as this machine has it */
+} wrong[] = {
+	{"service past the table", MSG_LISTENER, FIELD(listener.service),
+	 CONF_SERVICES_MAX},
+	{"listener without an address", MSG_LISTENER,
+	 FIELD(listener.endpoint.addr.family), 0},
+	{"remove is neither 0 nor 1", MSG_LISTENER, FIELD(listener.remove), 2},
+	{"remove comes with a descriptor", MSG_LISTENER, FIELD(listener.remove), 1},
+	{"empty memory", MSG_BANSET, FIELD(banset.size_bytes), 0},
+	{"writable is neither 0 nor 1", MSG_BANSET, FIELD(banset.writable), 2},
+	{"the keeper is no peer", MSG_PEER, FIELD(peer.role), ROLE_KEEPER},
+	{"no such role", MSG_PEER, FIELD(peer.role), ROLE_COUNT},
+	{"gate past the table", MSG_PEER, FIELD(peer.index), CONF_GATES_MAX},
+	{"time before now", MSG_DRAIN, FIELD(drain.grace_s), -1},
+	{"strike of nobody", MSG_STRIKE, FIELD(strike.addr.family), ADDR_NONE},
+	{"strike of no family", MSG_STRIKE, FIELD(strike.addr.family), 5},
+	{"IPv4 with bytes behind it", MSG_STRIKE, FIELD(strike.addr.family), ADDR_V4},
+	{"no such kind", MSG_STRIKE, FIELD(strike.kind), STRIKE_KIND_COUNT},
+	{"service past the table", MSG_STRIKE, FIELD(strike.service), CONF_SERVICES_MAX},
+	{"newline in a user name", MSG_STRIKE, FIELD(strike.user[0]), '\n'},
+	{"DEL in a reply", MSG_STRIKE, FIELD(strike.reply[0]), 0x7f},
+	{"high bit in a reply", MSG_STRIKE, FIELD(strike.reply[0]), 0xe4},
+	{"service past the table", MSG_LOGIN, FIELD(login.service), CONF_SERVICES_MAX},
+	{"login of nobody", MSG_LOGIN, FIELD(login.addr.family), ADDR_NONE},
+	{"bits behind the length", MSG_RECHECK, FIELD(recheck.prefix.len), 31},
+	{"length past the family", MSG_RECHECK, FIELD(recheck.prefix.len), 33},
+	{"page of too many", MSG_SESSIONS_PAGE, FIELD(sessions_page.count),
+	 MSG_SESSIONS_MAX + 1},
+	{"gate past the table", MSG_SESSIONS_PAGE, FIELD(sessions_page.gate),
+	 CONF_GATES_MAX},
+	{"last is neither 0 nor 1", MSG_SESSIONS_PAGE, FIELD(sessions_page.last), 2},
+	{"last session of a page", MSG_SESSIONS_PAGE,
+	 FIELD(sessions_page.sessions[MSG_SESSIONS_MAX - 1].service), CONF_SERVICES_MAX},
+	{"authenticated is neither 0 nor 1", MSG_SESSIONS_PAGE,
+	 FIELD(sessions_page.sessions[0].authenticated), 2},
+	{"escape in a state", MSG_SESSIONS_PAGE,
+	 FIELD(sessions_page.sessions[3].state[0]), 27},
+	{"nothing asked", MSG_CHECK, FIELD(check.checks), 0},
+	{"unknown check asked", MSG_CHECK, FIELD(check.checks), 1 << CHECK_COUNT},
+	{"no time", MSG_CHECK, FIELD(check.timeout_ms), 0},
+	{"too much time", MSG_CHECK, FIELD(check.timeout_ms), 600001},
+	{"check of nobody", MSG_CHECK, FIELD(check.addr.family), ADDR_NONE},
+	{"no such check", MSG_ANSWER, FIELD(answer.check), CHECK_COUNT},
+	{"no such result", MSG_ANSWER, FIELD(answer.result), CHECK_RESULT_COUNT},
+	{"tab in the evidence", MSG_ANSWER, FIELD(answer.evidence[0]), '\t'},
+	{"too many edits", MSG_BAN_EDITS, FIELD(bans.count), MSG_BANS_MAX + 1},
+	{"load is neither 0 nor 1", MSG_BAN_EDITS, FIELD(bans.load), 2},
+	{"no such edit", MSG_BAN_EDITS, FIELD(bans.bans[0].edit), BAN_EDIT_COUNT},
+	{"policy past the table", MSG_BAN_EDITS,
+	 FIELD(bans.bans[MSG_BANS_MAX - 1].policy), CONF_POLICY_IDS},
+	{"ban of bits behind the length", MSG_BAN_EDITS, FIELD(bans.bans[7].prefix.len),
+	 24},
+	{"ban of nobody", MSG_BAN_EDITS, FIELD(bans.bans[7].prefix.addr.family),
+	 ADDR_NONE},
+	{"too many answers", MSG_EDITS_DONE, FIELD(bans.count), MSG_BANS_MAX + 1},
+	{"too many looked up", MSG_BAN_LOOKUP, FIELD(bans.count), UINT32_MAX},
+	{"last is neither 0 nor 1", MSG_BAN_PAGE, FIELD(bans.last), 2},
+	{"restart is neither 0 nor 1", MSG_BAN_WALK, FIELD(ban_walk.restart), 2},
+	{"no such order", MSG_ORDER, FIELD(order.kind), ORDER_COUNT},
+	{"force is neither 0 nor 1", MSG_ORDER, FIELD(order.force), 2},
+	{"caller of no family", MSG_ORDER, FIELD(order.caller.family), 1},
+	{"last is neither 0 nor 1", MSG_REPORT, FIELD(report.last), 2},
+};
+
+static void every_wrong_field_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct msg m = good(wrong[i].type);
+		const size_t len = msg_size(wrong[i].type);
+
+		assert_int_equal(validate(&m, len, fd_of(wrong[i].type)), 0);
+		memcpy((char *)&m + wrong[i].offset, &wrong[i].value, wrong[i].size);
+		if (validate(&m, len, fd_of(wrong[i].type)) != -EPROTO)
+			fail_msg("%s: %s", msg_name(wrong[i].type), wrong[i].why);
+	}
+}
+
+/* Every text: without a NUL anywhere. */
+static const struct {
+	uint32_t type;
+	size_t offset, size;
+} texts[] = {
+	{MSG_STRIKE, FIELD(strike.user)},
+	{MSG_STRIKE, FIELD(strike.reply)},
+	{MSG_LOGIN, FIELD(login.user)},
+	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[0].state)},
+	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[MSG_SESSIONS_MAX - 1].user)},
+	{MSG_ANSWER, FIELD(answer.evidence)},
+	{MSG_REPORT, FIELD(report.text)},
+};
+
+static void every_text_must_end(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct msg m = good(texts[i].type);
+		char *text = (char *)&m + texts[i].offset;
+
+		memset(text, 'x', texts[i].size);
+		if (validate(&m, msg_size(m.type), false) != -EPROTO)
+			fail_msg("%s: text %zu has no end", msg_name(m.type), i);
+		text[texts[i].size - 1] = '\0';
+		if (validate(&m, msg_size(m.type), false) != 0)
+			fail_msg("%s: text %zu ends at its last byte", msg_name(m.type),
+				 i);
+	}
+}
+
+static void what_lies_behind_the_count_is_not_looked_at(void **state)
+{
+	struct msg m = good(MSG_BAN_EDITS);
+
+	(void)state;
+	m.bans.count = 1;
+	m.bans.bans[1].edit = 77;
+	assert_int_equal(validate(&m, msg_size(m.type), false), 0);
+}
+
+static void removing_a_listener_takes_no_descriptor(void **state)
+{
+	struct msg m = good(MSG_LISTENER);
+
+	(void)state;
+	m.listener.remove = 1;
+	assert_int_equal(validate(&m, msg_size(m.type), false), 0);
+}
+
+static void a_recheck_of_all_has_no_prefix(void **state)
+{
+	struct msg m = {.type = MSG_RECHECK};
+
+	(void)state;
+	assert_int_equal(validate(&m, msg_size(m.type), false), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_passes_on_its_routes_and_on_no_other),
+		cmocka_unit_test(every_type_has_one_size),
+		cmocka_unit_test(a_descriptor_comes_when_it_should_and_only_then),
+		cmocka_unit_test(types_that_are_none_are_refused),
+		cmocka_unit_test(every_wrong_field_is_refused),
+		cmocka_unit_test(every_text_must_end),
+		cmocka_unit_test(what_lies_behind_the_count_is_not_looked_at),
+		cmocka_unit_test(removing_a_listener_takes_no_descriptor),
+		cmocka_unit_test(a_recheck_of_all_has_no_prefix),
+	};
+
+	return cmocka_run_group_tests_name("proc/msg", tests, NULL, NULL);
+}
