@@ -177,7 +177,7 @@ static void gate_recheck(struct gate *gate, const struct prefix *prefix)
 			continue;
 		s->verdict = verdict_name(verdict.kind);
 		s->is_banned = true;
-		session_kill(s, "banned", "421 4.7.0 your address has been banned\r\n");
+		session_kill(s, "banned", s->protocol->banned);
 	}
 }
 

@@ -4,6 +4,7 @@
  */
 #include "proc/gate_accept.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -41,17 +42,32 @@ struct verdict accept_decide(const struct gate *gate, int service,
 			      conf->policies[policy].id, addr, clock_boot_ns());
 }
 
+static const struct session_protocol *accept_protocol(const struct conf_service *service)
+{
+	static const struct session_protocol *const by_type[SERVICE_TYPE_COUNT] = {
+		[SERVICE_SMTP] = &smtp_protocol,
+		[SERVICE_SUBMISSION] = &smtp_protocol,
+	};
+
+	assert(by_type[service->type]); /* conf_validate() lets no other have a listener */
+	return by_type[service->type];
+}
+
+/* A courtesy: it may fail. */
+static void accept_say(int fd, const char *words)
+{
+	(void)sock_write(fd, words, strlen(words));
+}
+
 static void accept_refuse(struct gate_listener *listener, int fd,
 			  const struct sock_peer *peer, enum verdict_kind kind)
 {
-	static const char words[] =
-		"421 4.7.0 your address is refused by the policy here\r\n";
 	struct gate *gate = listener->gate;
 	const struct conf_service *service = &gate->conf->services[listener->service];
 	char addr_text[ADDR_TEXT_MAX];
 	uint32_t dropped;
 
-	(void)sock_write(fd, words, sizeof(words) - 1); /* a courtesy: it may fail */
+	accept_say(fd, accept_protocol(service)->refused);
 	close_fd(&fd);
 	if (log_limit_take(&gate->log_limits.refused, gate->now_ns, &dropped))
 		log_info(
@@ -64,17 +80,17 @@ static void accept_refuse(struct gate_listener *listener, int fd,
 static void accept_turn_away(struct gate_listener *listener, int fd,
 			     const struct sock_peer *peer, const char *limit)
 {
-	static const char words[] = "421 4.7.0 too many connections\r\n";
 	struct gate *gate = listener->gate;
+	const struct conf_service *service = &gate->conf->services[listener->service];
 	char addr_text[ADDR_TEXT_MAX];
 	uint32_t dropped;
 
-	(void)sock_write(fd, words, sizeof(words) - 1);
+	accept_say(fd, accept_protocol(service)->crowded);
 	close_fd(&fd);
 	if (log_limit_take(&gate->log_limits.crowded, gate->now_ns, &dropped))
 		log_warn("event=crowded addr=%s port=%u service=%s limit=%s dropped=%u",
-			 addr_format(&peer->addr, addr_text), peer->port,
-			 gate->conf->services[listener->service].name, limit, dropped);
+			 addr_format(&peer->addr, addr_text), peer->port, service->name,
+			 limit, dropped);
 }
 
 static uint32_t sessions_allowed(const struct gate *gate)
@@ -105,7 +121,7 @@ static void accept_one(struct gate_listener *listener, int fd,
 		.port = peer->port,
 		.flags = verdict.entry.value,
 		.service = listener->service,
-		.protocol = &smtp_protocol,
+		.protocol = accept_protocol(&gate->conf->services[listener->service]),
 	};
 	struct session *session;
 
@@ -124,7 +140,7 @@ static void accept_one(struct gate_listener *listener, int fd,
 		return;
 	}
 	start_ticking(gate);
-	smtp_greet(session);
+	session->protocol->greet(session);
 }
 
 static void accept_failed(struct gate *gate, int err)

@@ -265,13 +265,18 @@ static void smtp_stop(struct session *s, const char *reason)
 	session_run(s);
 }
 
-const struct session_protocol smtp_protocol = {
-	.pump = smtp_pump,
-	.timeout = smtp_timeout,
-	.stop = smtp_stop,
-};
+static void smtp_finish(struct session *s)
+{
+	pipe_close(s);
+	explicit_bzero(&s->smtp.login, sizeof(s->smtp.login));
+}
 
-void smtp_greet(struct session *s)
+static bool smtp_is_amid(const struct session *s)
+{
+	return s->smtp.in_mail;
+}
+
+static void smtp_greet(struct session *s)
 {
 	const struct conf *conf = s->gate->conf;
 	char memory[SMTP_SAY_MAX_BYTES];
@@ -284,3 +289,15 @@ void smtp_greet(struct session *s)
 	session_deadline(s, conf->limits.greeting_timeout_s);
 	session_run(s);
 }
+
+const struct session_protocol smtp_protocol = {
+	.greet = smtp_greet,
+	.pump = smtp_pump,
+	.timeout = smtp_timeout,
+	.stop = smtp_stop,
+	.finish = smtp_finish,
+	.is_amid = smtp_is_amid,
+	.refused = "421 4.7.0 your address is refused by the policy here\r\n",
+	.crowded = "421 4.7.0 too many connections\r\n",
+	.banned = "421 4.7.0 your address has been banned\r\n",
+};

@@ -11,7 +11,4 @@
 
 extern const struct session_protocol smtp_protocol;
 
-/* A session that is permitted has just been made: greet it. */
-void smtp_greet(struct session *session);
-
 #endif

@@ -133,7 +133,7 @@ void auth_reply(struct session *s, const struct smtp_reply_line *reply, const ch
 		auth_note_user(s);
 	explicit_bzero(&s->smtp.login, sizeof(s->smtp.login));
 	if (outcome == SASL_SUCCESS) {
-		s->smtp.is_authenticated = true;
+		s->is_authenticated = true;
 		smtp_report_login(s);
 	} else if (outcome == SASL_REFUSED) {
 		auth_refused(s, &evidence);

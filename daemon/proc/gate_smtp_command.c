@@ -88,7 +88,7 @@ static bool hello_is_refused(struct session *s, const char *name, size_t len)
 	const enum check_mode mode = smtp_mode(s, CHECK_HELO);
 	struct check_answer answer;
 
-	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || s->smtp.is_authenticated)
+	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || s->is_authenticated)
 		return false;
 	if (check_helo(name, len, &answer) != CHECK_HIT)
 		return false;
@@ -168,7 +168,7 @@ static const char *check_rcpt(struct session *s, struct request *r)
 	if (err)
 		return path_problem(err);
 	s->rcpts++;
-	if ((s->checks_hit & 1u << CHECK_PTR) && !s->smtp.is_authenticated &&
+	if ((s->checks_hit & 1u << CHECK_PTR) && !s->is_authenticated &&
 	    smtp_mode(s, CHECK_PTR) == MODE_ENFORCE) {
 		struct buf name;
 
@@ -225,7 +225,7 @@ static const char *check_auth(struct session *s, struct request *r)
 		return "503 5.5.1 AUTH is not allowed here\r\n";
 	if (!(s->smtp.caps & SMTP_CAP_AUTH))
 		return "503 5.5.1 the mail host does not offer AUTH\r\n";
-	if (s->smtp.is_authenticated)
+	if (s->is_authenticated)
 		return "503 5.5.1 already authenticated\r\n";
 	if (s->smtp.in_mail)
 		return "503 5.5.1 no AUTH within a message\r\n";
@@ -329,7 +329,7 @@ static const char *argument_problem(const struct smtp_command *command)
 /* RCPT is where a check decides, so that the log knows name, sender and recipient by then. */
 static bool waits_for_check(struct session *s, enum smtp_verb verb)
 {
-	if (verb != SMTP_RCPT || !s->checks_pending || s->smtp.is_authenticated ||
+	if (verb != SMTP_RCPT || !s->checks_pending || s->is_authenticated ||
 	    smtp_mode(s, CHECK_PTR) != MODE_ENFORCE)
 		return false;
 	if (s->gate->now_ms >= s->checks_end_ms) {

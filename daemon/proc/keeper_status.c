@@ -66,11 +66,10 @@ static json_t *interfaces_json(const struct keeper *keeper)
 /* pid null: not running. As 0 it would be read as a process group by whoever passes it to kill(). */
 static json_t *process_json(const char *role, const struct keeper_child *child)
 {
-	return json_pack("{s:s, s:i, s:o, s:I, s:i}", "role", role, "index",
-			 (int)child->index, "pid",
-			 child->pid > 0 ? json_integer(child->pid) : json_null(),
-			 "started", (json_int_t)child->started_wall_s, "restarts",
-			 (int)child->restarts);
+	return json_pack(
+		"{s:s, s:i, s:o, s:I, s:i}", "role", role, "index", (int)child->index,
+		"pid", child->pid > 0 ? json_integer(child->pid) : json_null(), "started",
+		(json_int_t)child->started_wall_s, "restarts", (int)child->restarts);
 }
 
 static json_t *processes_json(const struct keeper *keeper)

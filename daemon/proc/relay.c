@@ -13,15 +13,13 @@ void relay_begin(struct session *s)
 					      : SMTP_DATA_NORMALIZE);
 	s->smtp.data_has_end = false;
 	s->smtp.data_again = false;
-	s->smtp.data_send_len = 0;
 	s->state = SESSION_DATA;
 	session_deadline(s, s->gate->conf->limits.data_timeout_s);
 }
 
 void relay_stop(struct session *s, const char *reply)
 {
-	s->smtp.data_send_len = 0;
-	leg_drop(&s->client, 0);
+	leg_unpin(&s->client);
 	session_detach(s, &s->backend, true);
 	s->smtp.swallow_reply = reply;
 	s->state = SESSION_SWALLOW;
@@ -30,21 +28,7 @@ void relay_stop(struct session *s, const char *reply)
 /* Write the part of the input that has been scanned. Return: false, the backend is full. */
 static bool relay_send(struct session *s)
 {
-	struct smtp_state *smtp = &s->smtp;
-	size_t put;
-
-	if (!leg_flush(&s->backend))
-		return false;
-	if (smtp->data_send_len == 0)
-		return true;
-	put = leg_write(&s->backend, s->client.in + smtp->data_send_at,
-			smtp->data_send_len);
-	smtp->data_send_at += (uint32_t)put;
-	smtp->data_send_len -= (uint32_t)put;
-	if (smtp->data_send_len > 0)
-		return false;
-	leg_drop(&s->client, 0); /* gives the buffer back if nothing else is in it */
-	return true;
+	return leg_flush(&s->backend) && leg_write_pinned(&s->client);
 }
 
 /* Scan the input once, and note or put what is to be sent. */
@@ -61,12 +45,10 @@ static enum smtp_data_result relay_scan(struct session *s)
 	enum smtp_data_result result = smtp_data_next(&smtp->data, &io);
 
 	if (s->state != SESSION_SWALLOW && io.out_len > 0) {
-		if (io.out == s->gate->room) {
+		if (io.out == s->gate->room)
 			leg_put(&s->backend, io.out, io.out_len);
-		} else {
-			smtp->data_send_at = (uint32_t)(io.out - client->in);
-			smtp->data_send_len = (uint32_t)io.out_len;
-		}
+		else
+			leg_pin(client, io.out, io.out_len);
 	}
 	leg_drop(client, io.consumed);
 	smtp->data_faults |= smtp->data.faults;

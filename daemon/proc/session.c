@@ -171,11 +171,10 @@ static void session_finish(struct session *s)
 	struct gate *gate = s->gate;
 
 	session_log_close(s);
-	/* An unfinished message must not look finished to anybody: a reset says so. */
-	session_detach(s, &s->backend, s->smtp.in_mail);
+	/* What is unfinished must not look finished to anybody: a reset says so. */
+	session_detach(s, &s->backend, s->protocol->is_amid(s));
 	session_detach(s, &s->client, s->is_banned);
-	pool_give(&gate->small, &s->smtp.pipeline);
-	explicit_bzero(&s->smtp.login, sizeof(s->smtp.login));
+	s->protocol->finish(s);
 	wheel_remove(&s->timer);
 	session_unlink(s);
 	s->state = SESSION_FREE;
@@ -254,7 +253,7 @@ static void session_flush_step(struct session *s)
 	}
 	if (s->state != SESSION_FLUSH)
 		return;
-	session_detach(s, &s->backend, s->smtp.in_mail);
+	session_detach(s, &s->backend, s->protocol->is_amid(s));
 	if (s->is_polite) {
 		session_end(s, s->reason);
 		return;

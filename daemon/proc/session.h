@@ -18,20 +18,16 @@
 
 #include "base/addr.h"
 #include "policy/conf.h"
+#include "proc/gate_smtp_state.h"
 #include "proc/gate_state.h"
 #include "proc/msg.h"
 #include "sys/sock.h"
-#include "wire/line.h"
-#include "wire/sasl.h"
-#include "wire/smtp_data.h"
-#include "wire/smtp_reply.h"
 
 #define SESSION_FLUSH_S	     10	     /* to take a last reply */
 #define SESSION_LINGER_MS    2000u   /* for the client to close after it */
 #define SESSION_LINGER_BYTES 262144u /* read and thrown away meanwhile */
 #define SESSION_NAME_MAX \
 	64u /* text of the client kept for the log, escaped, with the NUL */
-#define SESSION_MECHS_MAX 256u /* mechanisms of the backend, with the NUL */
 
 enum session_state {
 	SESSION_FREE,	  /* not in use */
@@ -77,6 +73,8 @@ struct leg {
 	uint32_t in_at, in_len;
 	char *out; /* to be written: out_len bytes from out_at on; NULL: nothing */
 	uint32_t out_at, out_len;
+	/* Part of the input that was used, and waits in its place to be written to the other leg. */
+	uint32_t pinned_at, pinned_len;
 	struct event event;
 };
 
@@ -84,41 +82,18 @@ struct session;
 
 /* What a protocol does with a session. */
 struct session_protocol {
+	void (*greet)(struct session *session);	  /* it begins */
 	void (*pump)(struct session *session);	  /* something may have become possible */
 	void (*timeout)(struct session *session); /* the deadline has passed */
 	void (*stop)(struct session *session,
-		     const char *reason); /* end politely, if you can */
-};
-
-/* SMTP's own state. */
-struct smtp_state {
-	struct line_scanner lines;
-	struct smtp_reply_parser replies;
-	union {
-		struct smtp_data data;	    /* SESSION_DATA, SESSION_SWALLOW */
-		struct sasl_dialogue login; /* SESSION_AUTH */
-	};
-	uint8_t digest[DIGEST_BYTES];	/* of the credential presented last */
-	struct smtp_pipeline *pipeline; /* replies awaited; NULL: none */
-	const char *
-		swallow_reply; /* what SESSION_SWALLOW ends with; static; NULL: text of pipeline */
-	uint32_t caps; /* enum smtp_cap of the backend */
-	uint32_t xclient_left;
-	uint32_t commands; /* since the last message that was accepted */
-	uint32_t errors;
-	uint32_t data_send_at,
-		data_send_len; /* part of the client's input that waits to be written */
-	bool is_esmtp;
-	bool has_hello;	 /* the present EHLO was answered with 250 */
-	bool in_mail;	 /* MAIL was passed on, and not refused */
-	bool has_rcpt;	 /* RCPT was passed on */
-	bool auth_waits; /* for the backend's reply to a line of the login */
-	bool is_authenticated;
-	bool data_has_end;   /* the end of the message was found */
-	bool data_again;     /* the scan has more output for the same input */
-	uint8_t data_faults; /* enum smtp_data_fault of all messages */
-	uint8_t refused_logins;
-	char mechs[SESSION_MECHS_MAX];
+		     const char *reason);	 /* end politely, if you can */
+	void (*finish)(struct session *session); /* it is over: give back, wipe */
+	/* Would the backend take a clean end for the end of something that is unfinished? */
+	bool (*is_amid)(const struct session *session);
+	/* Last lines to a client, with CRLF; without a session the first two. */
+	const char *refused; /* by the address list or a ban */
+	const char *crowded; /* by a limit */
+	const char *banned;  /* now, amid the session */
 };
 
 struct session {
@@ -138,6 +113,7 @@ struct session {
 	uint8_t state;					    /* enum session_state */
 	uint8_t service_type, client_address, bare_newline; /* stay if the service goes */
 	uint8_t backend_index, backend_tries;
+	bool is_authenticated;
 	bool is_pumping;
 	bool is_polite; /* the client said QUIT: it has no reply to lose when we close */
 	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */
@@ -153,7 +129,9 @@ struct session {
 	uint32_t rcpts, accepted, messages, strikes;
 	const char *verdict; /* static */
 	const char *reason;  /* static; why it ended */
-	struct smtp_state smtp;
+	union {
+		struct smtp_state smtp;
+	};
 	uint16_t helo_len;
 	char helo[CONF_HOST_MAX]; /* as the client said it */
 	char service_name[CONF_NAME_MAX];
@@ -224,6 +202,20 @@ bool leg_fill(struct leg *leg, bool is_awaited);
 
 /* The first bytes of the input are done with. */
 void leg_drop(struct leg *leg, size_t len);
+
+/**
+ * leg_pin - keep bytes of the input in place until they are written to the other leg.
+ * @bytes: inside the input, dropped from it or about to be; nothing is pinned yet
+ *
+ * Until then the leg is not read.
+ */
+void leg_pin(struct leg *leg, const char *bytes, size_t len);
+
+/* Write them, as far as it goes. Return: true if none is left. */
+bool leg_write_pinned(struct leg *leg);
+
+/* They will not be written. */
+void leg_unpin(struct leg *leg);
 
 /* How much can be put now. */
 size_t leg_room(const struct leg *leg);

@@ -12,12 +12,6 @@
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
-/* Part of a message lies in the input, and waits for the backend to take it. */
-static bool leg_is_sending(const struct leg *leg)
-{
-	return leg->is_client && leg->session->smtp.data_send_len > 0;
-}
-
 static void leg_release_input(struct leg *leg)
 {
 	struct gate *gate = leg->session->gate;
@@ -82,7 +76,7 @@ bool leg_fill(struct leg *leg, bool is_awaited)
 	uint32_t cap;
 	ssize_t got;
 
-	assert(!leg_is_sending(leg));
+	assert(leg->pinned_len == 0);
 	if (!leg_is_worth_reading(leg, is_awaited))
 		return false;
 	if (leg->in_place == INPUT_NONE) {
@@ -121,15 +115,45 @@ void leg_drop(struct leg *leg, size_t len)
 	assert(len <= leg->in_len);
 	leg->in_at += (uint32_t)len;
 	leg->in_len -= (uint32_t)len;
-	if (leg->in_len == 0 && !leg_is_sending(leg))
+	if (leg->in_len == 0 && leg->pinned_len == 0)
 		leg_release_input(leg);
+}
+
+void leg_pin(struct leg *leg, const char *bytes, size_t len)
+{
+	assert(leg->pinned_len == 0 && bytes >= leg->in);
+	leg->pinned_at = (uint32_t)(bytes - leg->in);
+	leg->pinned_len = (uint32_t)len;
+}
+
+bool leg_write_pinned(struct leg *leg)
+{
+	struct session *s = leg->session;
+	size_t put;
+
+	if (leg->pinned_len == 0)
+		return true;
+	put = leg_write(leg->is_client ? &s->backend : &s->client,
+			leg->in + leg->pinned_at, leg->pinned_len);
+	leg->pinned_at += (uint32_t)put;
+	leg->pinned_len -= (uint32_t)put;
+	if (leg->pinned_len > 0)
+		return false;
+	leg_drop(leg, 0); /* gives the buffer back if nothing else is in it */
+	return true;
+}
+
+void leg_unpin(struct leg *leg)
+{
+	leg->pinned_len = 0;
+	leg_drop(leg, 0);
 }
 
 /* Out of the scratch memory into a block: a copy of little, or the scratch block itself. */
 static int leg_keep_input(struct leg *leg)
 {
 	struct gate *gate = leg->session->gate;
-	const bool is_sending = leg_is_sending(leg);
+	const bool is_sending = leg->pinned_len > 0;
 	char *block;
 
 	if (leg->in_place != INPUT_SCRATCH)
@@ -285,9 +309,11 @@ int session_leg_settle(struct session *s)
 
 void session_leg_forget(struct session *s, struct leg *leg)
 {
-	/* What has no receiver any more holds no buffer of the client either. */
-	s->smtp.data_send_len = 0;
-	leg_drop(&s->client, 0);
+	struct leg *other = leg == &s->client ? &s->backend : &s->client;
+
+	/* What has no receiver any more holds no buffer of the other leg either. */
+	leg_unpin(other);
+	leg->pinned_len = 0;
 	leg_release_input(leg);
 	if (leg->out)
 		leg_release_output(leg);

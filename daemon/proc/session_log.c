@@ -48,7 +48,7 @@ void session_log_close(const struct session *s)
 	}
 	put_name(&out, "from", s->from);
 	put_name(&out, "rcpt", s->rcpt);
-	put_name(&out, s->smtp.is_authenticated ? "auth" : "auth_tried", s->user);
+	put_name(&out, s->is_authenticated ? "auth" : "auth_tried", s->user);
 	buf_printf(&out,
 		   " rcpts=%u accepted=%u msgs=%u bytes_in=%" PRIu64 " bytes_out=%" PRIu64
 		   " strikes=%u",
@@ -68,7 +68,7 @@ void session_describe(const struct session *s, struct msg_session *out_row)
 		.addr = s->addr,
 		.port = s->port,
 		.service = (uint8_t)(s->service < 0 ? 0 : s->service),
-		.authenticated = s->smtp.is_authenticated,
+		.authenticated = s->is_authenticated,
 		.started_wall_s = s->began_wall_s,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,

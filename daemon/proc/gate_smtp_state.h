@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_state - what a session keeps for SMTP.
+ */
+#ifndef PROC_GATE_SMTP_STATE_H
+#define PROC_GATE_SMTP_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sys/digest.h"
+#include "wire/line.h"
+#include "wire/sasl.h"
+#include "wire/smtp_data.h"
+#include "wire/smtp_reply.h"
+
+#define SESSION_MECHS_MAX 256u /* mechanisms of the backend, with the NUL */
+
+struct smtp_pipeline;
+
+/* SMTP's own state. */
+struct smtp_state {
+	struct line_scanner lines;
+	struct smtp_reply_parser replies;
+	union {
+		struct smtp_data data;	    /* SESSION_DATA, SESSION_SWALLOW */
+		struct sasl_dialogue login; /* SESSION_AUTH */
+	};
+	uint8_t digest[DIGEST_BYTES];	/* of the credential presented last */
+	struct smtp_pipeline *pipeline; /* replies awaited; NULL: none */
+	const char *
+		swallow_reply; /* what SESSION_SWALLOW ends with; static; NULL: text of pipeline */
+	uint32_t caps; /* enum smtp_cap of the backend */
+	uint32_t xclient_left;
+	uint32_t commands; /* since the last message that was accepted */
+	uint32_t errors;
+	bool is_esmtp;
+	bool has_hello;	     /* the present EHLO was answered with 250 */
+	bool in_mail;	     /* MAIL was passed on, and not refused */
+	bool has_rcpt;	     /* RCPT was passed on */
+	bool auth_waits;     /* for the backend's reply to a line of the login */
+	bool data_has_end;   /* the end of the message was found */
+	bool data_again;     /* the scan has more output for the same input */
+	uint8_t data_faults; /* enum smtp_data_fault of all messages */
+	uint8_t refused_logins;
+	char mechs[SESSION_MECHS_MAX];
+};
+
+#endif
