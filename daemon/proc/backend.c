@@ -10,9 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "proc/gate_smtp_pipe.h"
 #include "wire/proxy.h"
-#include "wire/xclient.h"
 
 static bool backend_put_proxy(struct session *s)
 {
@@ -45,7 +43,7 @@ static const struct conf_service *backend_service(const struct session *s)
 	return s->service < 0 ? NULL : &s->gate->conf->services[s->service];
 }
 
-void backend_stands(struct session *s)
+static void backend_stands(struct session *s)
 {
 	const struct conf *conf = s->gate->conf;
 	const struct conf_service *service = backend_service(s);
@@ -57,7 +55,7 @@ void backend_stands(struct session *s)
 				     : conf->limits.backend_reply_timeout_s);
 }
 
-static bool backend_try(struct session *s)
+static void backend_try(struct session *s)
 {
 	const struct conf_service *service = backend_service(s);
 
@@ -80,8 +78,8 @@ static bool backend_try(struct session *s)
 			close_fd(&fd);
 			continue;
 		}
-		smtp_reply_init(&s->smtp.replies);
 		s->state = SESSION_CONNECT;
+		s->protocol->backend_begins(s);
 		session_deadline(s, s->gate->conf->limits.backend_connect_timeout_s);
 		if (s->client_address == CLIENT_ADDRESS_PROXY && !backend_put_proxy(s)) {
 			session_detach(s, &s->backend, true);
@@ -93,18 +91,26 @@ static bool backend_try(struct session *s)
 		else
 			s->backend.can_write =
 				false; /* until the loop says that it stands */
-		return true;
+		return;
 	}
-	return false;
+	s->protocol->backend_absent(s);
 }
 
-bool backend_open(struct session *s)
+void backend_open(struct session *s)
 {
 	s->backend_tries = 0;
-	return backend_try(s);
+	backend_try(s);
 }
 
-bool backend_next(struct session *s)
+bool backend_step(struct session *s)
+{
+	if (s->state != SESSION_CONNECT || !s->backend.can_write)
+		return false;
+	backend_stands(s);
+	return true;
+}
+
+void backend_next(struct session *s)
 {
 	const struct conf_service *service = backend_service(s);
 
@@ -113,66 +119,11 @@ bool backend_next(struct session *s)
 				   s->backend.error ? strerrorname_np(s->backend.error)
 						    : "no-greeting");
 	session_detach(s, &s->backend, true);
-	return backend_try(s);
+	backend_try(s);
 }
 
 void backend_worked(struct session *s)
 {
 	if (s->service >= 0)
 		s->gate->good_backend[s->service] = s->backend_index;
-}
-
-static void backend_put_hello(struct session *s, bool is_esmtp, const char *name,
-			      size_t len)
-{
-	leg_put(&s->backend, is_esmtp ? "EHLO " : "HELO ", 5);
-	leg_put(&s->backend, name, len);
-	leg_put(&s->backend, "\r\n", 2);
-	session_deadline(s, s->gate->conf->limits.backend_reply_timeout_s);
-}
-
-void backend_say_hello(struct session *s)
-{
-	if (!pipe_push(s, s->smtp.is_esmtp ? SMTP_EHLO : SMTP_HELO))
-		return;
-	s->smtp.caps = 0;
-	s->smtp.mechs[0] = '\0';
-	s->smtp.has_hello = false;
-	s->smtp.in_mail = false;
-	s->smtp.has_rcpt = false;
-	s->state = SESSION_EHLO;
-	backend_put_hello(s, s->smtp.is_esmtp, s->helo, s->helo_len);
-}
-
-void backend_say_own_hello(struct session *s)
-{
-	const char *name = s->gate->conf->hostname;
-
-	s->smtp.caps = 0;
-	s->state = SESSION_XEHLO;
-	backend_put_hello(s, true, name, strlen(name));
-}
-
-int backend_say_xclient(struct session *s)
-{
-	struct xclient client = {
-		.helo = s->helo,
-		.helo_len = s->helo_len,
-		.addr = s->addr,
-		.port = s->port,
-		.is_esmtp = s->smtp.is_esmtp,
-	};
-	char line[XCLIENT_LINE_MAX_BYTES];
-	size_t len;
-	int result;
-
-	if (sock_local(s->client.fd, &client.dest_addr, &client.dest_port))
-		client.dest_port = 0;
-	result = xclient_next(&client, &s->smtp.xclient_left, line, &len);
-	if (result == 1) {
-		leg_put(&s->backend, line, len);
-		s->state = SESSION_XCLIENT;
-		session_deadline(s, s->gate->conf->limits.backend_reply_timeout_s);
-	}
-	return result;
 }

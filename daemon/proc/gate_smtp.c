@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "proc/backend.h"
 #include "proc/gate_smtp_auth.h"
+#include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_command.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_reply.h"
@@ -199,9 +200,7 @@ static void smtp_timeout_now(struct session *s)
 	switch ((enum session_state)s->state) {
 	case SESSION_CONNECT:
 	case SESSION_BANNER:
-		if (!backend_next(s))
-			smtp_bye(s, "421 4.3.2 mail host not available\r\n",
-				 "backend-unavailable");
+		backend_next(s);
 		return;
 	case SESSION_DATA_END:
 		smtp_bye(
@@ -297,6 +296,8 @@ const struct session_protocol smtp_protocol = {
 	.stop = smtp_stop,
 	.finish = smtp_finish,
 	.is_amid = smtp_is_amid,
+	.backend_begins = smtp_backend_begins,
+	.backend_absent = smtp_backend_absent,
 	.refused = "421 4.7.0 your address is refused by the policy here\r\n",
 	.crowded = "421 4.7.0 too many connections\r\n",
 	.banned = "421 4.7.0 your address has been banned\r\n",

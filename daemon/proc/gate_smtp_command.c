@@ -13,6 +13,7 @@
 #include "policy/flags.h"
 #include "proc/backend.h"
 #include "proc/gate_smtp_auth.h"
+#include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_report.h"
 #include "proc/gate_smtp_say.h"
@@ -115,10 +116,9 @@ static void proceed_hello(struct session *s, const struct request *r)
 {
 	s->smtp.is_esmtp = r->command.verb == SMTP_EHLO;
 	if (s->backend.fd >= 0)
-		backend_say_hello(s);
-	else if (!backend_open(s))
-		smtp_bye(s, "421 4.3.2 mail host not available\r\n",
-			 "backend-unavailable");
+		smtp_say_hello(s);
+	else
+		backend_open(s);
 }
 
 /* ---- MAIL, RCPT, DATA, RSET ------------------------------------------------------------------ */

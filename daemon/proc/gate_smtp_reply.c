@@ -11,6 +11,7 @@
 #include "policy/flags.h"
 #include "proc/backend.h"
 #include "proc/gate_smtp_auth.h"
+#include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_report.h"
 #include "proc/gate_smtp_say.h"
@@ -101,9 +102,9 @@ static void on_banner(struct session *s, const struct reply *reply)
 	backend_worked(s);
 	s->smtp.xclient_left = 0;
 	if (s->client_address == CLIENT_ADDRESS_XCLIENT)
-		backend_say_own_hello(s);
+		smtp_say_own_hello(s);
 	else
-		backend_say_hello(s);
+		smtp_say_hello(s);
 }
 
 /* Without XCLIENT the backend would take postern for the client, and perhaps relay for it. */
@@ -137,11 +138,11 @@ static void on_own_hello(struct session *s, const struct reply *reply)
 		xclient_refuse(s, "the backend does not offer XCLIENT ADDR to this host");
 		return;
 	}
-	result = backend_say_xclient(s);
+	result = smtp_say_xclient(s);
 	if (result < 0)
 		xclient_refuse(s, "the client cannot be described");
 	else if (result == 0)
-		backend_say_hello(s);
+		smtp_say_hello(s);
 }
 
 static void on_xclient(struct session *s, const struct reply *reply)
@@ -151,9 +152,9 @@ static void on_xclient(struct session *s, const struct reply *reply)
 	if (reply->line.code != CODE_MAIL_HOST_READY)
 		xclient_refuse(s, "the backend refuses XCLIENT");
 	else if (s->smtp.xclient_left)
-		backend_say_own_hello(s);
+		smtp_say_own_hello(s);
 	else
-		backend_say_hello(s);
+		smtp_say_hello(s);
 }
 
 /* ---- EHLO ------------------------------------------------------------------------------------ */
@@ -414,9 +415,7 @@ void smtp_backend_lost(struct session *s)
 	switch ((enum session_state)s->state) {
 	case SESSION_CONNECT:
 	case SESSION_BANNER:
-		if (!backend_next(s))
-			smtp_bye(s, "421 4.3.2 mail host not available\r\n",
-				 "backend-unavailable");
+		backend_next(s);
 		return;
 	case SESSION_DATA:
 		relay_stop(s, in_message);
@@ -460,12 +459,8 @@ static bool expects_reply(const struct session *s)
 
 bool smtp_backend_step(struct session *s)
 {
-	bool progress = false;
+	bool progress = backend_step(s);
 
-	if (s->state == SESSION_CONNECT && s->backend.can_write) {
-		backend_stands(s);
-		progress = true;
-	}
 	while (!backend_is_done(s)) {
 		struct reply reply = {.bytes = s->backend.in + s->backend.in_at};
 		enum smtp_reply_result result = SMTP_REPLY_MORE;

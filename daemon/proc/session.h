@@ -90,6 +90,9 @@ struct session_protocol {
 	void (*finish)(struct session *session); /* it is over: give back, wipe */
 	/* Would the backend take a clean end for the end of something that is unfinished? */
 	bool (*is_amid)(const struct session *session);
+	void (*backend_begins)(
+		struct session *session); /* a connection to it is under way */
+	void (*backend_absent)(struct session *session); /* none of its addresses works */
 	/* Last lines to a client, with CRLF; without a session the first two. */
 	const char *refused; /* by the address list or a ban */
 	const char *crowded; /* by a limit */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_backend - what postern says to the backend before a client's commands: EHLO, XCLIENT.
+ *
+ * The connection is opened only when the client has said a valid EHLO; XCLIENT is spoken
+ * before that EHLO is passed on.
+ */
+#ifndef PROC_GATE_SMTP_BACKEND_H
+#define PROC_GATE_SMTP_BACKEND_H
+
+#include "proc/session.h"
+
+/* A new connection is under way: nothing of an earlier one counts. */
+void smtp_backend_begins(struct session *session);
+
+/* There is none to be had. */
+void smtp_backend_absent(struct session *session);
+
+/* Pass the client's EHLO or HELO on; its answer is expected. */
+void smtp_say_hello(struct session *session);
+
+/* An EHLO of our own, to see what is offered before the client's. */
+void smtp_say_own_hello(struct session *session);
+
+/**
+ * smtp_say_xclient - the next XCLIENT command, if one is left.
+ *
+ * Return: 1, written; 0, all has been said; -errno, it cannot be said: do not go on.
+ */
+int smtp_say_xclient(struct session *session);
+
+#endif
