@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * proc/gate_smtp_auth - a login that is passed through: who tried, and how did it end?
- *
- * RFC 4954. Secrets are digested at once and wiped wherever they stood.
+ * proc/gate_smtp_auth - AUTH, passed through to the backend. RFC 4954.
  */
 #ifndef PROC_GATE_SMTP_AUTH_H
 #define PROC_GATE_SMTP_AUTH_H
@@ -10,16 +8,10 @@
 #include "proc/session.h"
 #include "wire/smtp.h"
 
-/* Is the mechanism one that the backend offers? */
-bool auth_is_offered(const struct session *session, const char *mechanism, size_t len);
-
-/* Is it base64 that every decoder reads alike? */
-bool auth_is_base64(struct session *session, const char *text, size_t len);
-
 /**
  * auth_begin - pass AUTH on.
  * @arg: argument of AUTH; wiped by the caller with the whole line
- * @auth: what is in it; its response has passed auth_is_base64()
+ * @auth: what is in it; its response has passed login_is_base64()
  */
 void auth_begin(struct session *session, const char *arg, const struct smtp_auth *auth);
 

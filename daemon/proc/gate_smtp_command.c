@@ -12,10 +12,11 @@
 #include "checks/helo.h"
 #include "policy/flags.h"
 #include "proc/backend.h"
+#include "proc/gate_login.h"
+#include "proc/gate_report.h"
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_pipe.h"
-#include "proc/gate_smtp_report.h"
 #include "proc/gate_smtp_say.h"
 #include "wire/smtp.h"
 
@@ -74,7 +75,7 @@ static bool pass_on_path(struct session *s, const struct request *r,
 	buf_add_escaped(&name, r->path.is_null ? "<>" : r->arg + r->path.mailbox.at,
 			r->path.is_null ? 2 : r->path.mailbox.len, SESSION_NAME_MAX - 4);
 	entry = pass_on(s, r->command.verb, &text);
-	if (entry && r->command.verb == SMTP_RCPT && smtp_counts_strikes(s)) {
+	if (entry && r->command.verb == SMTP_RCPT && report_counts_strikes(s)) {
 		entry->is_strike_candidate = true;
 		(void)text_copy(entry->recipient, sizeof(entry->recipient), shown);
 	}
@@ -86,7 +87,7 @@ static bool pass_on_path(struct session *s, const struct request *r,
 /* Flag HE: the name is that of a host. */
 static bool hello_is_refused(struct session *s, const char *name, size_t len)
 {
-	const enum check_mode mode = smtp_mode(s, CHECK_HELO);
+	const enum check_mode mode = report_mode(s, CHECK_HELO);
 	struct check_answer answer;
 
 	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || s->is_authenticated)
@@ -169,7 +170,7 @@ static const char *check_rcpt(struct session *s, struct request *r)
 		return path_problem(err);
 	s->rcpts++;
 	if ((s->checks_hit & 1u << CHECK_PTR) && !s->is_authenticated &&
-	    smtp_mode(s, CHECK_PTR) == MODE_ENFORCE) {
+	    report_mode(s, CHECK_PTR) == MODE_ENFORCE) {
 		struct buf name;
 
 		s->verdict = "refuse-ptr";
@@ -231,10 +232,11 @@ static const char *check_auth(struct session *s, struct request *r)
 		return "503 5.5.1 no AUTH within a message\r\n";
 	if (smtp_parse_auth(r->arg, r->command.arg.len, &r->auth))
 		return bad_arg;
-	if (!auth_is_offered(s, r->arg + r->auth.mechanism.at, r->auth.mechanism.len))
+	if (!login_is_offered(s->smtp.mechs, r->arg + r->auth.mechanism.at,
+			      r->auth.mechanism.len))
 		return "504 5.5.4 mechanism not offered\r\n";
 	if (r->auth.has_initial && !span_is(r->arg, r->auth.initial, "=") &&
-	    !auth_is_base64(s, r->arg + r->auth.initial.at, r->auth.initial.len))
+	    !login_is_base64(s, r->arg + r->auth.initial.at, r->auth.initial.len))
 		return "501 5.5.2 the initial response is no base64\r\n";
 	return NULL;
 }
@@ -330,7 +332,7 @@ static const char *argument_problem(const struct smtp_command *command)
 static bool waits_for_check(struct session *s, enum smtp_verb verb)
 {
 	if (verb != SMTP_RCPT || !s->checks_pending || s->is_authenticated ||
-	    smtp_mode(s, CHECK_PTR) != MODE_ENFORCE)
+	    report_mode(s, CHECK_PTR) != MODE_ENFORCE)
 		return false;
 	if (s->gate->now_ms >= s->checks_end_ms) {
 		s->checks_pending = 0;

@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "policy/flags.h"
 #include "proc/backend.h"
+#include "proc/gate_report.h"
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_pipe.h"
-#include "proc/gate_smtp_report.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/relay.h"
 #include "wire/xclient.h"
@@ -255,9 +255,9 @@ static void on_mail_reply(struct session *s, const struct reply *reply)
 static void on_rcpt_reply(struct session *s, const struct reply *reply)
 {
 	const struct smtp_expect *entry = pipe_head(s);
-	const struct smtp_evidence evidence = {reply->line.code,
-					       reply->bytes + reply->line.text.at,
-					       reply->line.text.len};
+	const struct report_evidence evidence = {reply->line.code,
+						 reply->bytes + reply->line.text.at,
+						 reply->line.text.len};
 
 	if (is_positive(reply)) {
 		s->accepted++;
@@ -266,7 +266,7 @@ static void on_rcpt_reply(struct session *s, const struct reply *reply)
 	s->smtp.commands++; /* accepted ones belong to a message, these are idle talk */
 	if (entry->is_strike_candidate &&
 	    smtp_rcpt_is_strike(reply->line.code, reply->line.enhanced))
-		smtp_report_strike(s, STRIKE_RECIPIENT, entry->recipient, &evidence);
+		report_strike(s, STRIKE_RECIPIENT, entry->recipient, &evidence);
 }
 
 static void on_data_reply(struct session *s, const struct reply *reply)

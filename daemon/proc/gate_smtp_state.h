@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sys/digest.h"
 #include "wire/line.h"
 #include "wire/sasl.h"
 #include "wire/smtp_data.h"
@@ -26,7 +25,6 @@ struct smtp_state {
 		struct smtp_data data;	    /* SESSION_DATA, SESSION_SWALLOW */
 		struct sasl_dialogue login; /* SESSION_AUTH */
 	};
-	uint8_t digest[DIGEST_BYTES];	/* of the credential presented last */
 	struct smtp_pipeline *pipeline; /* replies awaited; NULL: none */
 	const char *
 		swallow_reply; /* what SESSION_SWALLOW ends with; static; NULL: text of pipeline */
@@ -42,7 +40,6 @@ struct smtp_state {
 	bool data_has_end;   /* the end of the message was found */
 	bool data_again;     /* the scan has more output for the same input */
 	uint8_t data_faults; /* enum smtp_data_fault of all messages */
-	uint8_t refused_logins;
 	char mechs[SESSION_MECHS_MAX];
 };
 

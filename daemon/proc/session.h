@@ -21,6 +21,7 @@
 #include "proc/gate_smtp_state.h"
 #include "proc/gate_state.h"
 #include "proc/msg.h"
+#include "sys/digest.h"
 #include "sys/sock.h"
 
 #define SESSION_FLUSH_S	     10	     /* to take a last reply */
@@ -122,7 +123,9 @@ struct session {
 	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */
 	bool is_held; /* waits for the answer of a check */
 	bool wants_turn; /* stopped for the sake of others: comes back in the next turn of the loop */
-	uint8_t checks_pending; /* bits 1 << enum conf_check */
+	uint8_t refused_logins;
+	uint8_t digest[DIGEST_BYTES]; /* of the credential presented last */
+	uint8_t checks_pending;	      /* bits 1 << enum conf_check */
 	uint8_t checks_hit;
 	uint64_t checks_end_ms; /* then UNKNOWN is the answer */
 	struct leg client, backend;
