@@ -24,7 +24,7 @@ static const struct column sessions_columns[] = {
 	{"port", "PORT", COLUMN_NUMBER},  {"service", "SERVICE", COLUMN_TEXT},
 	{"state", "STATE", COLUMN_TEXT},  {"started", "STARTED", COLUMN_AGO},
 	{"bytes_in", "IN", COLUMN_BYTES}, {"bytes_out", "OUT", COLUMN_BYTES},
-	{"user", "USER", COLUMN_TEXT},
+	{"user", "USER", COLUMN_TEXT},	  {"auth_by", "AUTH", COLUMN_TEXT},
 };
 static const struct column verify_columns[] = {
 	{"where", "WHERE", COLUMN_TEXT},

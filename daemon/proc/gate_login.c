@@ -73,7 +73,7 @@ void login_note_user(struct session *s, const char *name, size_t len)
 
 void login_succeeded(struct session *s)
 {
-	s->is_authenticated = true;
+	s->auth_by = AUTH_BY_LOGIN;
 	report_login(s);
 }
 

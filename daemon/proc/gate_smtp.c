@@ -17,6 +17,7 @@
 #include "proc/gate_smtp_report.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/relay.h"
+#include "proc/session_auth.h"
 
 #define PUMP_TURNS_MAX 64u /* before others get their turn */
 
@@ -284,6 +285,7 @@ static void smtp_greet(struct session *s)
 	line_scanner_init(&s->smtp.lines, session_line_max(s));
 	buf_printf(&banner, "220 %s ESMTP postern\r\n", conf->hostname);
 	leg_put(&s->client, banner.text, banner.len);
+	session_auth_look(s);
 	smtp_ask_checks(s);
 	session_deadline(s, conf->limits.greeting_timeout_s);
 	session_run(s);

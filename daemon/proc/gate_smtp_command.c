@@ -18,6 +18,7 @@
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/session_auth.h"
 #include "wire/smtp.h"
 
 /* A line being dealt with. */
@@ -90,7 +91,7 @@ static bool hello_is_refused(struct session *s, const char *name, size_t len)
 	const enum check_mode mode = report_mode(s, CHECK_HELO);
 	struct check_answer answer;
 
-	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || s->is_authenticated)
+	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || session_is_authenticated(s))
 		return false;
 	if (check_helo(name, len, &answer) != CHECK_HIT)
 		return false;
@@ -106,6 +107,7 @@ static const char *check_hello(struct session *s, struct request *r)
 	if (smtp_parse_ehlo(r->arg, r->command.arg.len, SMTP_ALLOW_UNDERSCORE, &r->name))
 		return "501 5.5.4 EHLO and HELO need a host name or an address in brackets\r\n";
 	name = r->arg + r->name.text.at;
+	session_auth_look(s);
 	s->helo_len = (uint16_t)r->name.text.len;
 	memcpy(s->helo, name, r->name.text.len);
 	if (hello_is_refused(s, name, r->name.text.len))
@@ -147,6 +149,7 @@ static const char *check_mail(struct session *s, struct request *r)
 		return no_hello;
 	if (s->smtp.in_mail)
 		return "503 5.5.1 a message is under way already\r\n";
+	session_auth_look(s);
 	err = smtp_parse_mail(r->arg, r->command.arg.len, allowed(s), &r->path);
 	return err ? path_problem(err) : NULL;
 }
@@ -169,7 +172,7 @@ static const char *check_rcpt(struct session *s, struct request *r)
 	if (err)
 		return path_problem(err);
 	s->rcpts++;
-	if ((s->checks_hit & 1u << CHECK_PTR) && !s->is_authenticated &&
+	if ((s->checks_hit & 1u << CHECK_PTR) && !session_is_authenticated(s) &&
 	    report_mode(s, CHECK_PTR) == MODE_ENFORCE) {
 		struct buf name;
 
@@ -226,7 +229,7 @@ static const char *check_auth(struct session *s, struct request *r)
 		return "503 5.5.1 AUTH is not allowed here\r\n";
 	if (!(s->smtp.caps & SMTP_CAP_AUTH))
 		return "503 5.5.1 the mail host does not offer AUTH\r\n";
-	if (s->is_authenticated)
+	if (s->auth_by == AUTH_BY_LOGIN)
 		return "503 5.5.1 already authenticated\r\n";
 	if (s->smtp.in_mail)
 		return "503 5.5.1 no AUTH within a message\r\n";
@@ -331,7 +334,7 @@ static const char *argument_problem(const struct smtp_command *command)
 /* RCPT is where a check decides, so that the log knows name, sender and recipient by then. */
 static bool waits_for_check(struct session *s, enum smtp_verb verb)
 {
-	if (verb != SMTP_RCPT || !s->checks_pending || s->is_authenticated ||
+	if (verb != SMTP_RCPT || !s->checks_pending || session_is_authenticated(s) ||
 	    report_mode(s, CHECK_PTR) != MODE_ENFORCE)
 		return false;
 	if (s->gate->now_ms >= s->checks_end_ms) {

@@ -50,14 +50,15 @@ json_t *show_session(const struct ledger *ledger, const struct msg_session *sess
 	char id[20];
 
 	(void)snprintf(id, sizeof(id), "%016llx", (unsigned long long)session->id);
-	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:I, s:I, s:I}", "id", id,
-			 "addr", addr_format(&session->addr, addr), "port",
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I}", "id",
+			 id, "addr", addr_format(&session->addr, addr), "port",
 			 (int)session->port, "service",
 			 session->service < conf->service_count
 				 ? conf->services[session->service].name
 				 : "-",
 			 "user", session->user, "state", session->state, "authenticated",
-			 (int)session->authenticated, "started",
+			 (int)(session->auth_by != AUTH_BY_NONE), "auth_by",
+			 auth_by_name((enum auth_by)session->auth_by), "started",
 			 (json_int_t)session->started_wall_s, "bytes_in",
 			 (json_int_t)session->bytes_in, "bytes_out",
 			 (json_int_t)session->bytes_out);

@@ -139,7 +139,7 @@ static bool recheck_is_valid(const struct msg *msg, bool has_fd)
 static bool session_is_valid(const struct msg_session *session)
 {
 	return addr_is_valid(&session->addr) && session->service < CONF_SERVICES_MAX &&
-	       session->authenticated <= 1 &&
+	       session->auth_by < AUTH_BY_COUNT &&
 	       text_is_printable(session->state, sizeof(session->state)) &&
 	       text_is_printable(session->user, sizeof(session->user));
 }

@@ -23,6 +23,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "checks/check.h"
+#include "policy/auth.h"
 #include "policy/conf.h"
 #include "policy/strikes.h"
 
@@ -127,7 +128,7 @@ struct msg_session {
 	struct addr addr;
 	uint16_t port;
 	uint8_t service;
-	uint8_t authenticated;
+	uint8_t auth_by; /* enum auth_by */
 	int64_t started_wall_s;
 	uint64_t bytes_in, bytes_out; /* from and to the client */
 	char state[16];

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "policy/auth.h"
 #include "policy/conf.h"
 #include "proc/gate_smtp_state.h"
 #include "proc/gate_state.h"
@@ -117,7 +118,7 @@ struct session {
 	uint8_t state;					    /* enum session_state */
 	uint8_t service_type, client_address, bare_newline; /* stay if the service goes */
 	uint8_t backend_index, backend_tries;
-	bool is_authenticated;
+	uint8_t auth_by; /* enum auth_by; see session_auth.h */
 	bool is_pumping;
 	bool is_polite; /* the client said QUIT: it has no reply to lose when we close */
 	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "proc/session.h"
+#include "proc/session_auth.h"
 
 #define HELO_SHOWN_MAX 64u /* bytes of the name in the line */
 
@@ -48,7 +49,9 @@ void session_log_close(const struct session *s)
 	}
 	put_name(&out, "from", s->from);
 	put_name(&out, "rcpt", s->rcpt);
-	put_name(&out, s->is_authenticated ? "auth" : "auth_tried", s->user);
+	put_name(&out, s->auth_by == AUTH_BY_LOGIN ? "auth" : "auth_tried", s->user);
+	if (session_is_authenticated(s))
+		buf_printf(&out, " auth_by=%s", auth_by_name((enum auth_by)s->auth_by));
 	buf_printf(&out,
 		   " rcpts=%u accepted=%u msgs=%u bytes_in=%" PRIu64 " bytes_out=%" PRIu64
 		   " strikes=%u",
@@ -68,7 +71,7 @@ void session_describe(const struct session *s, struct msg_session *out_row)
 		.addr = s->addr,
 		.port = s->port,
 		.service = (uint8_t)(s->service < 0 ? 0 : s->service),
-		.authenticated = s->is_authenticated,
+		.auth_by = s->auth_by,
 		.started_wall_s = s->began_wall_s,
 		.bytes_in = s->bytes_in,
 		.bytes_out = s->bytes_out,

@@ -315,13 +315,13 @@ static void sessions_are_listed(void **state)
 	static const struct exchange script[] = {
 		{{"sessions"},
 		 "{\"row\":{\"id\":\"0-12\",\"addr\":\"192.0.2.1\",\"port\":4711,\"service\":\"in\",\"user\":\"\",\"state\":\"data\","
-		 "\"started\":1699999990,\"bytes_in\":1048576,\"bytes_out\":100}}\n" END},
+		 "\"started\":1699999990,\"bytes_in\":1048576,\"bytes_out\":100,\"auth_by\":\"aa\"}}\n" END},
 		{{NULL}, NULL}};
 	struct run_result result = RUN(script, NULL, "sessions");
 
 	(void)state;
 	EXPECT(&result,
-	       "0-12  192.0.2.1  4711  in       data   10s ago  1.0 MiB  100 B  -\n");
+	       "0-12  192.0.2.1  4711  in       data   10s ago  1.0 MiB  100 B  -     aa\n");
 	run_free(&result);
 }
 
