@@ -7,6 +7,7 @@
 
 #include "sys/db.h"
 #include "sys/db_conn.h"
+#include "sys/db_private.h"
 
 static int db_ban_column(sqlite3_stmt *stmt, struct db_ban *out_ban)
 {
@@ -23,7 +24,7 @@ static int db_ban_column(sqlite3_stmt *stmt, struct db_ban *out_ban)
 
 int db_ban_put(struct db *db, const struct db_ban *ban)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_BAN_PUT);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_BAN_PUT);
 
 	if (stmt) {
 		(void)sqlite3_bind_int64(stmt, 1, ban->policy);
@@ -33,13 +34,13 @@ int db_ban_put(struct db *db, const struct db_ban *ban)
 		(void)sqlite3_bind_int(stmt, 5, ban->source);
 		(void)sqlite3_bind_text(stmt, 6, ban->why, -1, SQLITE_TRANSIENT);
 	}
-	return db_run(db, stmt);
+	return conn_run(&db->conn, stmt);
 }
 
 int db_ban_end(struct db *db, uint32_t policy, const struct prefix *prefix, int64_t now_s,
 	       enum db_end how)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_BAN_TO_HISTORY);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_BAN_TO_HISTORY);
 	int err;
 
 	if (stmt) {
@@ -48,34 +49,34 @@ int db_ban_end(struct db *db, uint32_t policy, const struct prefix *prefix, int6
 		(void)sqlite3_bind_int64(stmt, 3, now_s);
 		(void)sqlite3_bind_int(stmt, 4, (int)how);
 	}
-	err = db_run(db, stmt);
+	err = conn_run(&db->conn, stmt);
 	if (err)
 		return err;
-	if (sqlite3_changes(db->conn) == 0)
+	if (sqlite3_changes(db->conn.handle) == 0)
 		return -ENOENT;
 	db->history++;
-	stmt = db_stmt(db, STMT_BAN_DELETE);
+	stmt = conn_stmt(&db->conn, STMT_BAN_DELETE);
 	if (stmt) {
 		(void)sqlite3_bind_int64(stmt, 1, policy);
 		db_bind_prefix(stmt, 2, prefix);
 	}
-	return db_run(db, stmt);
+	return conn_run(&db->conn, stmt);
 }
 
 int db_ban_get(struct db *db, uint32_t policy, const struct prefix *prefix,
 	       struct db_ban *out_ban)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_BAN_GET);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_BAN_GET);
 	struct db_ban ban;
 	int rc = SQLITE_ERROR;
 	int err;
 
 	if (!stmt)
-		return db_errno(db, sqlite3_extended_errcode(db->conn));
+		return conn_prepare_errno(&db->conn);
 	(void)sqlite3_bind_int64(stmt, 1, policy);
 	db_bind_prefix(stmt, 2, prefix);
 	rc = sqlite3_step(stmt);
-	err = db_errno(db, rc);
+	err = conn_errno(&db->conn, rc);
 	if (rc == SQLITE_ROW)
 		err = db_ban_column(stmt, &ban);
 	else if (!err)
@@ -124,12 +125,13 @@ int db_bans_read(struct db *db, const struct db_range *range, db_ban_fn visit,
 		 void *context)
 {
 	bool inside = range->inside.addr.family != ADDR_NONE;
-	sqlite3_stmt *stmt = db_stmt(db, inside ? STMT_BANS_INSIDE : STMT_BANS_ALL);
+	sqlite3_stmt *stmt =
+		conn_stmt(&db->conn, inside ? STMT_BANS_INSIDE : STMT_BANS_ALL);
 	int rc = SQLITE_ROW;
 	int err = 0;
 
 	if (!stmt)
-		return db_errno(db, sqlite3_extended_errcode(db->conn));
+		return conn_prepare_errno(&db->conn);
 	if (inside)
 		db_range_bind_inside(stmt, range);
 	else
@@ -143,7 +145,7 @@ int db_bans_read(struct db *db, const struct db_range *range, db_ban_fn visit,
 			err = visit(context, &ban);
 	}
 	if (!err)
-		err = db_errno(db, rc);
+		err = conn_errno(&db->conn, rc);
 	(void)sqlite3_reset(stmt);
 	return err;
 }
@@ -156,18 +158,18 @@ int db_bans_end_all(struct db *db, int64_t now_s)
 
 	if (err)
 		return err;
-	stmt = db_stmt(db, STMT_BANS_ENDED_TO_HISTORY);
+	stmt = conn_stmt(&db->conn, STMT_BANS_ENDED_TO_HISTORY);
 	if (stmt) {
 		(void)sqlite3_bind_int64(stmt, 1, now_s);
 		(void)sqlite3_bind_int(stmt, 2, DB_END_EXPIRED);
 	}
-	err = db_run(db, stmt);
+	err = conn_run(&db->conn, stmt);
 	if (!err) {
-		ended = sqlite3_changes(db->conn);
-		stmt = db_stmt(db, STMT_BANS_ENDED_DELETE);
+		ended = sqlite3_changes(db->conn.handle);
+		stmt = conn_stmt(&db->conn, STMT_BANS_ENDED_DELETE);
 		if (stmt)
 			(void)sqlite3_bind_int64(stmt, 1, now_s);
-		err = db_run(db, stmt);
+		err = conn_run(&db->conn, stmt);
 	}
 	if (err) {
 		db_rollback(db);
@@ -182,12 +184,12 @@ int db_bans_end_all(struct db *db, int64_t now_s)
 int db_history_read(struct db *db, const struct prefix *prefix, size_t max,
 		    db_past_fn visit, void *context)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_HISTORY_READ);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_HISTORY_READ);
 	int rc = SQLITE_ROW;
 	int err = 0;
 
 	if (!stmt)
-		return db_errno(db, sqlite3_extended_errcode(db->conn));
+		return conn_prepare_errno(&db->conn);
 	db_bind_prefix(stmt, 1, prefix);
 	(void)sqlite3_bind_int64(stmt, 2, (int64_t)max);
 	while (!err && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
@@ -200,7 +202,7 @@ int db_history_read(struct db *db, const struct prefix *prefix, size_t max,
 			err = visit(context, &past);
 	}
 	if (!err)
-		err = db_errno(db, rc);
+		err = conn_errno(&db->conn, rc);
 	(void)sqlite3_reset(stmt);
 	return err;
 }
@@ -208,18 +210,18 @@ int db_history_read(struct db *db, const struct prefix *prefix, size_t max,
 int db_repeats(struct db *db, const struct prefix *client, int64_t since_s,
 	       uint32_t *out_count)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_REPEATS);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_REPEATS);
 	int rc;
 	int err;
 
 	if (!stmt)
-		return db_errno(db, sqlite3_extended_errcode(db->conn));
+		return conn_prepare_errno(&db->conn);
 	db_bind_prefix(stmt, 1, client);
 	(void)sqlite3_bind_int64(stmt, 2, since_s);
 	(void)sqlite3_bind_int(stmt, 3, DB_END_EXPIRED);
 	(void)sqlite3_bind_int(stmt, 4, DB_SOURCE_STRIKES);
 	rc = sqlite3_step(stmt);
-	err = db_errno(db, rc);
+	err = conn_errno(&db->conn, rc);
 	if (rc == SQLITE_ROW)
 		*out_count = (uint32_t)sqlite3_column_int64(stmt, 0);
 	(void)sqlite3_reset(stmt);

@@ -6,10 +6,11 @@
 
 #include "sys/db.h"
 #include "sys/db_conn.h"
+#include "sys/db_private.h"
 
 int db_strike_add(struct db *db, const struct db_strike *strike)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_STRIKE_ADD);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_STRIKE_ADD);
 	int err;
 
 	if (stmt) {
@@ -23,7 +24,7 @@ int db_strike_add(struct db *db, const struct db_strike *strike)
 		(void)sqlite3_bind_text(stmt, 7, strike->user, -1, SQLITE_TRANSIENT);
 		(void)sqlite3_bind_text(stmt, 8, strike->reply, -1, SQLITE_TRANSIENT);
 	}
-	err = db_run(db, stmt);
+	err = conn_run(&db->conn, stmt);
 	if (!err)
 		db->strikes++;
 	return err;
@@ -53,7 +54,7 @@ static int db_strikes_visit(struct db *db, sqlite3_stmt *stmt, db_strike_fn visi
 			err = visit(context, &strike);
 	}
 	if (!err)
-		err = db_errno(db, rc);
+		err = conn_errno(&db->conn, rc);
 	(void)sqlite3_reset(stmt);
 	return err;
 }
@@ -61,10 +62,11 @@ static int db_strikes_visit(struct db *db, sqlite3_stmt *stmt, db_strike_fn visi
 int db_strikes_read(struct db *db, const struct prefix *client, int64_t since_s,
 		    db_strike_fn visit, void *context)
 {
-	sqlite3_stmt *stmt = db_stmt(db, client ? STMT_STRIKES_OF : STMT_STRIKES_ALL);
+	sqlite3_stmt *stmt =
+		conn_stmt(&db->conn, client ? STMT_STRIKES_OF : STMT_STRIKES_ALL);
 
 	if (!stmt)
-		return db_errno(db, sqlite3_extended_errcode(db->conn));
+		return conn_prepare_errno(&db->conn);
 	(void)sqlite3_bind_int64(stmt, 1, since_s);
 	if (client)
 		db_bind_prefix(stmt, 2, client);
@@ -74,10 +76,10 @@ int db_strikes_read(struct db *db, const struct prefix *client, int64_t since_s,
 /* Runs a deletion and takes the rows that went off a count. */
 static int db_run_delete(struct db *db, sqlite3_stmt *stmt, uint64_t *count)
 {
-	int err = db_run(db, stmt);
+	int err = conn_run(&db->conn, stmt);
 
 	if (!err) {
-		uint64_t gone = (uint64_t)sqlite3_changes(db->conn);
+		uint64_t gone = (uint64_t)sqlite3_changes(db->conn.handle);
 
 		*count -= gone < *count ? gone : *count;
 	}
@@ -86,7 +88,7 @@ static int db_run_delete(struct db *db, sqlite3_stmt *stmt, uint64_t *count)
 
 int db_strikes_forget(struct db *db, const struct prefix *client)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_STRIKES_FORGET);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_STRIKES_FORGET);
 
 	if (stmt)
 		db_bind_prefix(stmt, 1, client);
@@ -96,7 +98,7 @@ int db_strikes_forget(struct db *db, const struct prefix *client)
 int db_evidence_keep(struct db *db, const struct prefix *client, int64_t began_s,
 		     int64_t since_s)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_EVIDENCE_KEEP);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_EVIDENCE_KEEP);
 
 	if (stmt) {
 		db_bind_prefix(stmt, 1, client);
@@ -104,16 +106,16 @@ int db_evidence_keep(struct db *db, const struct prefix *client, int64_t began_s
 		(void)sqlite3_bind_int64(stmt, 3, since_s);
 		(void)sqlite3_bind_int(stmt, 4, (int)DB_EVIDENCE_MAX);
 	}
-	return db_run(db, stmt);
+	return conn_run(&db->conn, stmt);
 }
 
 int db_evidence_read(struct db *db, const struct prefix *client, int64_t began_s,
 		     db_strike_fn visit, void *context)
 {
-	sqlite3_stmt *stmt = db_stmt(db, STMT_EVIDENCE_READ);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_EVIDENCE_READ);
 
 	if (!stmt)
-		return db_errno(db, sqlite3_extended_errcode(db->conn));
+		return conn_prepare_errno(&db->conn);
 	db_bind_prefix(stmt, 1, client);
 	(void)sqlite3_bind_int64(stmt, 2, began_s);
 	return db_strikes_visit(db, stmt, visit, context);
@@ -123,17 +125,17 @@ static int db_prune_history(struct db *db, const struct db_prune *prune)
 {
 	int64_t before_s =
 		db->history > prune->history_max ? INT64_MAX : prune->history_before_s;
-	sqlite3_stmt *stmt = db_stmt(db, STMT_HISTORY_PRUNE_EVIDENCE);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_HISTORY_PRUNE_EVIDENCE);
 	int err;
 
 	if (stmt) {
 		(void)sqlite3_bind_int64(stmt, 1, before_s);
 		(void)sqlite3_bind_int64(stmt, 2, prune->steps);
 	}
-	err = db_run(db, stmt);
+	err = conn_run(&db->conn, stmt);
 	if (err)
 		return err;
-	stmt = db_stmt(db, STMT_HISTORY_PRUNE);
+	stmt = conn_stmt(&db->conn, STMT_HISTORY_PRUNE);
 	if (stmt) {
 		(void)sqlite3_bind_int64(stmt, 1, before_s);
 		(void)sqlite3_bind_int64(stmt, 2, prune->steps);
@@ -145,7 +147,7 @@ int db_prune(struct db *db, const struct db_prune *prune)
 {
 	int64_t before_s =
 		db->strikes > prune->strikes_max ? INT64_MAX : prune->strikes_before_s;
-	sqlite3_stmt *stmt = db_stmt(db, STMT_STRIKES_PRUNE);
+	sqlite3_stmt *stmt = conn_stmt(&db->conn, STMT_STRIKES_PRUNE);
 	int err;
 
 	if (stmt) {
