@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * checks/check - the answer to one question about a client.
+ * checks/check - one question about a client, and the answer to it.
  *
- * Plain data; travels from checks/ to the gate. How a check is run: checks/task; which there are: checks/runner.
+ * Plain data. How a check is run: checks/task; which there are: checks/runner.
  */
 #ifndef CHECKS_CHECK_H
 #define CHECKS_CHECK_H
@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CHECK_EVIDENCE_MAX 128u /* with the NUL */
+#include "base/addr.h"
+#include "policy/conf.h"
+
+#define CHECK_EVIDENCE_MAX 256u /* with the NUL */
 
 enum check_result {
 	CHECK_CLEAN,
@@ -19,12 +22,20 @@ enum check_result {
 	CHECK_RESULT_COUNT,
 };
 
-/* What a check found, and why; evidence is escaped, fit for a log line. */
+/* What a check found, and why; evidence is escaped, fit for a log line and for a reply. */
 struct check_answer {
 	enum check_result result;
-	uint32_t ttl_s; /* how long the answer may be kept; 0: not at all */
-	bool timed_out; /* UNKNOWN because nobody answered in time */
 	char evidence[CHECK_EVIDENCE_MAX];
+};
+
+/* What is asked, and for whom. */
+struct check_request {
+	struct addr client;
+	enum conf_check check;
+	uint16_t policy_id; /* conf_policy.id: the policy whose settings hold */
+	uint32_t asker;	    /* whom to answer; not looked at here */
+	uint64_t session_id;
+	uint64_t deadline_ns; /* monotonic clock */
 };
 
 const char *check_result_name(enum check_result result); /* "clean", "hit", "unknown" */

@@ -6,60 +6,82 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "checks/ptr.h"
-#include "checks/task.h"
 
 /* Every check that asks somebody. Those that do not (checks/helo) the gate does itself. */
-static const struct {
+static const struct check_row {
 	enum conf_check check;
+	size_t state_bytes; /* of task->state */
 	void (*start)(struct task *task);
+	void (*stop)(struct task *task); /* lets go of what state owns; NULL: nothing */
 } check_table[] = {
-	{CHECK_PTR, ptr_start},
+	{CHECK_PTR, sizeof(struct ptr_state), ptr_start, NULL},
 };
 #define TABLE_COUNT (sizeof(check_table) / sizeof(check_table[0]))
 
-enum run_state {
-	RUN_FREE,
-	RUN_WAITING, /* not answered */
-	RUN_LATE,    /* answered at the deadline; questions are open */
-	RUN_OVER,    /* answered; questions may be open */
+struct run {
+	TAILQ_ENTRY(run) next; /* of those that run, or of the free ones */
+	struct runner *runner;
+	const struct check_row *row;
+	struct task task;
 };
 
-struct run {
-	struct task task;
-	struct runner *runner;
-	struct runner_request request;
-	enum run_state state;
-};
+TAILQ_HEAD(run_list, run);
 
 struct runner {
-	struct dns *dns;
+	const struct task_world *world;
 	runner_answer_fn on_answer;
 	void *context;
-	uint32_t run_max, waiting;
-	uint32_t hint; /* where the search for a free one begins */
+	uint32_t waiting;
+	struct run_list running, unused;
 	struct run runs[];
 };
 
-struct runner *runner_new(struct dns *dns, uint32_t tasks_max, runner_answer_fn on_answer,
-			  void *context)
+struct runner *runner_new(const struct task_world *world, uint32_t tasks_max,
+			  runner_answer_fn on_answer, void *context)
 {
 	struct runner *runner;
 
 	runner = calloc(1, sizeof(*runner) + tasks_max * sizeof(runner->runs[0]));
 	if (!runner)
 		return NULL;
-	runner->dns = dns;
-	runner->run_max = tasks_max;
+	runner->world = world;
 	runner->on_answer = on_answer;
 	runner->context = context;
+	TAILQ_INIT(&runner->running);
+	TAILQ_INIT(&runner->unused);
+	while (tasks_max-- > 0)
+		TAILQ_INSERT_HEAD(&runner->unused, &runner->runs[tasks_max], next);
 	return runner;
+}
+
+static void run_release(struct run *run)
+{
+	if (run->task.state && run->row->stop)
+		run->row->stop(&run->task);
+	free_mem(&run->task.state);
+}
+
+/* The memory of the run may be used again when this returns. */
+static void run_end(struct run *run)
+{
+	run_release(run);
+	TAILQ_REMOVE(&run->runner->running, run, next);
+	TAILQ_INSERT_HEAD(&run->runner->unused, run, next);
+	run->runner->waiting--;
 }
 
 void runner_free(struct runner **runner)
 {
+	struct run *run;
+
+	while (*runner && (run = TAILQ_FIRST(&(*runner)->running))) {
+		task_stop(&run->task, false);
+		run_end(run);
+	}
 	free_mem(runner);
 }
 
@@ -68,80 +90,114 @@ uint32_t runner_waiting(const struct runner *runner)
 	return runner->waiting;
 }
 
-static void run_on_finished(void *context, struct task *task,
-			    const struct check_answer *answer)
+/* A task_finished_fn. */
+static void run_on_finished(void *context, const struct check_answer *answer)
 {
 	struct run *run = context;
-	bool is_late = run->state == RUN_LATE;
+	const struct check_request request = run->task.request;
+	const struct check_answer copy = *answer;
+	struct runner *runner = run->runner;
 
-	(void)task;
-	run->state = RUN_OVER;
-	if (!is_late)
-		run->runner->waiting--;
-	run->runner->on_answer(run->runner->context, &run->request, answer, is_late);
+	run_end(run);
+	runner->on_answer(runner->context, &request, &copy);
 }
 
-static void run_on_idle(void *context, struct task *task)
+static const struct check_row *row_of(enum conf_check check)
 {
-	struct run *run = context;
-
-	(void)task;
-	run->state = RUN_FREE;
-}
-
-static struct run *runner_take(struct runner *runner)
-{
-	for (uint32_t i = 0; i < runner->run_max; i++) {
-		struct run *run = &runner->runs[(runner->hint + i) % runner->run_max];
-
-		if (run->state != RUN_FREE)
-			continue;
-		runner->hint = (runner->hint + i + 1) % runner->run_max;
-		return run;
-	}
+	for (size_t i = 0; i < TABLE_COUNT; i++)
+		if (check_table[i].check == check)
+			return &check_table[i];
 	return NULL;
 }
 
-int runner_start(struct runner *runner, const struct runner_request *request)
+/* Everything of the task but its questions, from the beginning. -ENOMEM; -ESTALE. */
+static int run_prepare(struct run *run, const struct check_request *request)
 {
-	struct run *run;
-	size_t i = 0;
+	struct runner *runner = run->runner;
+	const struct conf *conf = runner->world->conf;
+	const struct conf_policy *policy =
+		conf ? conf_policy_by_id(conf, request->policy_id) : NULL;
+	void *state;
 
-	while (i < TABLE_COUNT && check_table[i].check != request->check)
-		i++;
-	if (i == TABLE_COUNT)
+	if (!policy)
+		return -ESTALE;
+	state = calloc(1, run->row->state_bytes);
+	if (!state)
+		return -ENOMEM;
+	run->task = (struct task){
+		.world = runner->world,
+		.policy = policy,
+		.request = *request,
+		.state = state,
+		.on_finished = run_on_finished,
+		.context = run,
+	};
+	return 0;
+}
+
+int runner_start(struct runner *runner, const struct check_request *request)
+{
+	const struct check_row *row = row_of(request->check);
+	struct run *run = TAILQ_FIRST(&runner->unused);
+	int err;
+
+	if (!row)
 		return -ENOENT;
-	run = runner_take(runner);
 	if (!run)
 		return -ENOSPC;
-	*run = (struct run){
-		.task = {.dns = runner->dns,
-			 .client = request->client,
-			 .on_finished = run_on_finished,
-			 .on_idle = run_on_idle,
-			 .context = run},
-		.runner = runner,
-		.request = *request,
-		.state = RUN_WAITING,
-	};
+	run->runner = runner;
+	run->row = row;
+	err = run_prepare(run, request);
+	if (err)
+		return err;
+	TAILQ_REMOVE(&runner->unused, run, next);
+	TAILQ_INSERT_TAIL(&runner->running, run, next);
 	runner->waiting++;
-	task_run(&run->task, check_table[i].start);
+	task_run(&run->task, row->start);
 	return 0;
+}
+
+static void run_give_up(struct run *run, bool timed_out, const char *why)
+{
+	struct check_answer answer = {.result = CHECK_UNKNOWN};
+
+	(void)text_copy(answer.evidence, sizeof(answer.evidence), why);
+	task_stop(&run->task, timed_out);
+	run_on_finished(run, &answer);
 }
 
 void runner_expire(struct runner *runner, uint64_t now_ns)
 {
-	struct check_answer answer = {.result = CHECK_UNKNOWN, .timed_out = true};
+	struct run *run = TAILQ_FIRST(&runner->running);
 
-	(void)text_copy(answer.evidence, sizeof(answer.evidence),
-			"no answer within the time for checks");
-	for (uint32_t i = 0; i < runner->run_max && runner->waiting > 0; i++) {
-		struct run *run = &runner->runs[i];
+	while (run) {
+		struct run *next = TAILQ_NEXT(run, next);
+		struct task *task = &run->task;
 
-		if (run->state != RUN_WAITING || run->request.deadline_ns > now_ns)
-			continue;
-		run->state = RUN_LATE;
-		runner->waiting--;
-		runner->on_answer(runner->context, &run->request, &answer, false);
+		if (task->request.deadline_ns <= now_ns) {
+			run_give_up(run, true, "no answer within the time for checks");
+		} else if (task->wake_ns && task->wake_ns <= now_ns) {
+			task->wake_ns = 0;
+			task_run(task, task->wake);
+		}
+		run = next;
+	}
+}
+
+void runner_restart(struct runner *runner)
+{
+	struct run *run = TAILQ_FIRST(&runner->running);
+
+	while (run) {
+		struct run *next = TAILQ_NEXT(run, next);
+		const struct check_request request = run->task.request;
+
+		task_stop(&run->task, false);
+		run_release(run);
+		if (run_prepare(run, &request))
+			run_give_up(run, false, "its policy has gone");
+		else
+			task_run(&run->task, run->row->start);
+		run = next;
 	}
 }

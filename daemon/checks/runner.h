@@ -2,8 +2,8 @@
 /*
  * checks/runner - the table of checks, and those that run.
  *
- * All memory is taken at start. A check that has not finished at its deadline is answered as UNKNOWN; what it
- * finds out later is told as well, for the cache. Called by proc/checker, which owns the clock.
+ * A check that has not finished at its deadline is answered as UNKNOWN; what the DNS says later is in the cache
+ * of checks/resolver. Called by proc/checker, which owns the clock.
  */
 #ifndef CHECKS_RUNNER_H
 #define CHECKS_RUNNER_H
@@ -11,45 +11,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/addr.h"
 #include "base/cleanup.h"
 #include "checks/check.h"
-#include "policy/conf.h"
-#include "sys/dns.h"
+#include "checks/task.h"
 
 struct runner;
 
-struct runner_request {
-	struct addr client;
-	enum conf_check check;
-	uint32_t gate; /* whom to answer; not looked at here */
-	uint64_t session_id;
-	uint64_t deadline_ns; /* monotonic clock */
-};
-
-/* @is_late: the request was answered at its deadline already. */
-typedef void (*runner_answer_fn)(void *context, const struct runner_request *request,
-				 const struct check_answer *answer, bool is_late);
+typedef void (*runner_answer_fn)(void *context, const struct check_request *request,
+				 const struct check_answer *answer);
 
 /**
  * runner_new - room for so many checks at a time.
- * @dns: borrowed; must be closed before the runner is freed
+ * @world: borrowed; world->conf may change between calls, see runner_restart()
  *
  * Return: the runner; NULL without memory.
  */
-struct runner *runner_new(struct dns *dns, uint32_t tasks_max, runner_answer_fn on_answer,
-			  void *context);
+struct runner *runner_new(const struct task_world *world, uint32_t tasks_max,
+			  runner_answer_fn on_answer, void *context);
 void runner_free(struct runner **runner);
 
 /**
  * runner_start - begin one check; its answer may come before this returns.
  *
- * Return: 0; -ENOSPC, as many run as may; -ENOENT, the checker does not do this check.
+ * Return: 0; -ENOSPC, as many run as may; -ENOENT, the checker does not do this check; -ENOMEM; -ESTALE, there is
+ * no such policy (any more).
  */
-int runner_start(struct runner *runner, const struct runner_request *request) MUST_CHECK;
+int runner_start(struct runner *runner, const struct check_request *request) MUST_CHECK;
 
-/* Answers whatever is past its deadline with UNKNOWN. */
+/* Wakes the tasks that want it, and answers whatever is past its deadline with UNKNOWN. */
 void runner_expire(struct runner *runner, uint64_t now_ns);
+
+/* world->conf is another one: everything that runs begins again. What the DNS has said is in the cache. */
+void runner_restart(struct runner *runner);
 
 /* Checks that have not been answered. */
 uint32_t runner_waiting(const struct runner *runner);

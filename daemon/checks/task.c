@@ -6,44 +6,83 @@
 
 #include "base/buf.h"
 
-static void task_settle(struct task *task)
+/* On the way out of the check's code. The task is gone afterwards if it has finished. */
+static void task_leave(struct task *task)
 {
-	if (!task->has_finished || task->is_busy)
-		return;
-	for (size_t i = 0; i < TASK_QUESTIONS_MAX; i++)
-		if (task->questions[i].reply)
-			return;
-	task->on_idle(task->context, task);
+	task->busy--;
+	if (task->has_finished && task->busy == 0)
+		task->on_finished(task->context, &task->answer);
 }
 
-static void task_on_reply(void *context, enum dns_status status, const uint8_t *bytes,
-			  size_t len)
+/* A resolver_reply_fn. */
+static void task_on_reply(void *context, const struct dns_answer *answer)
 {
 	struct task_question *question = context;
 	struct task *task = question->task;
 	task_reply_fn reply = question->reply;
-	bool nested = task->is_busy;
 
 	question->reply = NULL;
-	task->is_busy = true; /* what the reply asks may be replied to at once */
-	if (!task->has_finished)
-		reply(task, status, bytes, len);
-	task->is_busy = nested;
-	task_settle(task);
+	task->busy++;
+	reply(task, question->tag, answer);
+	task_leave(task);
 }
 
-void task_ask(struct task *task, const char *name, uint16_t type, task_reply_fn reply)
+void task_ask(struct task *task, const char *name, uint16_t type, task_reply_fn reply,
+	      uint32_t tag)
 {
+	static const struct dns_answer too_many = {
+		.status = DNS_FAILED,
+		.why = "not asked: too many questions of one check"};
+
+	if (task->has_finished)
+		return;
 	for (size_t i = 0; i < TASK_QUESTIONS_MAX; i++) {
 		struct task_question *question = &task->questions[i];
 
 		if (question->reply)
 			continue;
-		*question = (struct task_question){.task = task, .reply = reply};
-		dns_ask(task->dns, name, type, task_on_reply, question);
+		*question = (struct task_question){
+			.wait = {.reply = task_on_reply, .context = question},
+			.task = task,
+			.reply = reply,
+			.tag = tag,
+		};
+		resolver_ask(task->world->resolver, &question->wait, name, type);
 		return;
 	}
-	reply(task, DNS_FAILED, NULL, 0);
+	reply(task, tag, &too_many);
+}
+
+static void question_drop(struct task *task, struct task_question *question,
+			  bool timed_out)
+{
+	if (!question->reply)
+		return;
+	question->reply = NULL;
+	if (timed_out)
+		resolver_give_up(task->world->resolver, &question->wait);
+	else
+		resolver_cancel(&question->wait);
+}
+
+void task_drop(struct task *task, uint32_t tag)
+{
+	for (size_t i = 0; i < TASK_QUESTIONS_MAX; i++)
+		if (task->questions[i].tag == tag)
+			question_drop(task, &task->questions[i], true);
+}
+
+void task_stop(struct task *task, bool timed_out)
+{
+	for (size_t i = 0; i < TASK_QUESTIONS_MAX; i++)
+		question_drop(task, &task->questions[i], timed_out);
+	task->wake_ns = 0;
+}
+
+void task_wake_after(struct task *task, uint64_t ms, task_wake_fn wake)
+{
+	task->wake_ns = resolver_now_ns(task->world->resolver) + ms * 1000000u;
+	task->wake = wake;
 }
 
 void task_finish(struct task *task, const struct check_answer *answer)
@@ -51,27 +90,24 @@ void task_finish(struct task *task, const struct check_answer *answer)
 	if (task->has_finished)
 		return;
 	task->has_finished = true;
-	task->on_finished(task->context, task, answer);
-	task_settle(task);
+	task->answer = *answer;
+	task_stop(task, false);
 }
 
-void task_finish_unknown(struct task *task, enum dns_status status, const char *name)
+void task_finish_unknown(struct task *task, const struct dns_answer *reply,
+			 const char *name)
 {
-	struct check_answer answer = {.result = CHECK_UNKNOWN,
-				      .timed_out = status == DNS_TIMED_OUT};
+	struct check_answer answer = {.result = CHECK_UNKNOWN};
 	struct buf buf;
 
 	buf_init(&buf, answer.evidence, sizeof(answer.evidence));
-	buf_printf(&buf, "%s: %s",
-		   answer.timed_out ? "no resolver answered" : "the resolver failed",
-		   name);
+	buf_printf(&buf, "%s: %s", reply->why ? reply->why : "no usable answer", name);
 	task_finish(task, &answer);
 }
 
-void task_run(struct task *task, void (*start)(struct task *task))
+void task_run(struct task *task, void (*code)(struct task *task))
 {
-	task->is_busy = true;
-	start(task);
-	task->is_busy = false;
-	task_settle(task);
+	task->busy++;
+	code(task);
+	task_leave(task);
 }

@@ -29,6 +29,7 @@ static const struct conf_limits limits_defaults = {
 	.commands_max = 100,
 	.bans_max = 1048576,
 	.strikes_clients_max = 100000,
+	.dns_cache_entries = 65536,
 	.greeting_timeout_s = 2 * MINUTE_S,
 	.command_timeout_s = 5 * MINUTE_S,
 	.data_timeout_s = 3 * MINUTE_S,
@@ -38,6 +39,7 @@ static const struct conf_limits limits_defaults = {
 	.session_time_max_s = 2 * HOUR_S,
 	.shutdown_grace_s = 30,
 	.check_timeout_s = 10,
+	.dns_ttl_max_s = HOUR_S,
 };
 
 void conf_policy_init(struct conf_policy *policy)

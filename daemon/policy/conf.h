@@ -97,7 +97,8 @@ struct conf_policy {
 	uint16_t id;  /* in the kernel maps; given by the keeper, < CONF_POLICY_IDS */
 	bool enabled; /* off: its services are passed in the kernel and not checked */
 	uint32_t types_off; /* bit 1 << service_type: switched off in this policy */
-	uint8_t mode[CHECK_COUNT]; /* enum check_mode */
+	uint8_t mode[CHECK_COUNT];  /* enum check_mode */
+	bool ptr_forward_confirmed; /* the name has to lead back to the address */
 	struct conf_strikes strikes;
 };
 
@@ -125,6 +126,7 @@ struct conf_limits {
 	uint32_t commands_max;	      /* commands in a session that deliver nothing */
 	uint32_t bans_max;	      /* exact bans in the kernel */
 	uint32_t strikes_clients_max; /* clients whose strikes are remembered */
+	uint32_t dns_cache_entries;   /* answers of the DNS that are kept */
 	int64_t greeting_timeout_s;   /* from connect to a valid EHLO */
 	int64_t command_timeout_s;    /* RFC 5321 4.5.3.2.7: 5 min */
 	int64_t data_timeout_s;	      /* each read while in DATA; 4.5.3.2.5: 3 min */
@@ -134,6 +136,8 @@ struct conf_limits {
 	int64_t session_time_max_s;	   /* one session in all */
 	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
 	int64_t check_timeout_s;	   /* all checks of a connection together */
+	int64_t dns_ttl_min_s; /* an answer of the DNS is kept at least so long, */
+	int64_t dns_ttl_max_s; /* and at most so long */
 };
 
 struct conf {

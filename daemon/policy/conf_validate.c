@@ -134,6 +134,7 @@ static int counts_check(const struct conf *conf, char *out_problem)
 		{"commands-max", conf->limits.commands_max, 1, 1000000},
 		{"bans-max", conf->limits.bans_max, 1024, 16777216},
 		{"strikes-clients-max", conf->limits.strikes_clients_max, 1, 10000000},
+		{"dns-cache-entries", conf->limits.dns_cache_entries, 1024, 1048576},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -166,6 +167,8 @@ static int durations_check(const struct conf_limits *limits, char *out_problem)
 		{"session-time-max", limits->session_time_max_s, 1},
 		{"shutdown-grace", limits->shutdown_grace_s, 0},
 		{"check-timeout", limits->check_timeout_s, 1},
+		{"dns-ttl-min", limits->dns_ttl_min_s, 0},
+		{"dns-ttl-max", limits->dns_ttl_max_s, limits->dns_ttl_min_s},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

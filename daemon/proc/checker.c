@@ -2,8 +2,8 @@
 /*
  * proc/checker - see the header.
  *
- * Three things stand between a gate's question and the DNS: the cache, the circuit breaker, and the
- * limit of what runs at a time. Each of them, like the deadline, ends in an answer.
+ * The channels and the loop. What is asked, and what stands between a question and the DNS, is the business of
+ * checks/runner and checks/resolver: whatever happens there ends in an answer.
  */
 #include "proc/checker.h"
 
@@ -19,8 +19,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/ttlmap.h"
 #include "checks/breaker.h"
+#include "checks/resolver.h"
 #include "checks/runner.h"
 #include "proc/channel.h"
 #include "proc/snapshot.h"
@@ -28,18 +28,6 @@
 #include "sys/sandbox.h"
 
 #define FAILURES_PER_MINUTE 6u
-
-/* Key and value of the cache. */
-struct asked {
-	struct addr client;
-	uint8_t check;
-};
-static_assert(sizeof(struct asked) == sizeof(struct addr) + 1, "compared byte by byte");
-
-struct known {
-	uint8_t result;
-	char evidence[CHECK_EVIDENCE_MAX];
-};
 
 /* A socket of the DNS in the loop. */
 struct watch {
@@ -52,9 +40,10 @@ struct checker {
 	struct channel *keeper;
 	struct channel *gates[CONF_GATES_MAX];
 	struct dns *dns;
+	struct resolver *resolver;
+	struct task_world world;
 	struct runner *runner;
-	struct ttlmap *cache;
-	struct breaker breaker;
+	struct snapshot snapshot; /* holds world.conf; none before the first CONF */
 	struct watch watches[DNS_FDS_MAX];
 	struct event *dns_timer, *tick, *drain_timer;
 	struct log_limit log_busy;
@@ -69,6 +58,15 @@ static void timer_add(struct event *timer, int64_t ms)
 	struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
 	(void)event_add(timer, &after);
+}
+
+/* At the begin of every turn of the loop. Return: the time. */
+static uint64_t checker_turn(struct checker *checker)
+{
+	const uint64_t now_ns = clock_mono_ns();
+
+	resolver_turn(checker->resolver, now_ns);
+	return now_ns;
 }
 
 /* After anything that may have opened or closed a question. */
@@ -87,6 +85,7 @@ static void checker_on_socket(evutil_socket_t fd, short what, void *context)
 {
 	struct checker *checker = context;
 
+	(void)checker_turn(checker);
 	dns_on_ready(checker->dns, fd, what & EV_READ, what & EV_WRITE);
 	checker_arm(checker);
 }
@@ -97,6 +96,7 @@ static void checker_on_dns_time(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	(void)checker_turn(checker);
 	dns_on_time(checker->dns);
 	checker_arm(checker);
 }
@@ -107,7 +107,7 @@ static void checker_on_tick(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	runner_expire(checker->runner, clock_mono_ns());
+	runner_expire(checker->runner, checker_turn(checker));
 	checker_arm(checker);
 }
 
@@ -139,17 +139,7 @@ static void checker_watch(void *context, int fd, bool readable, bool writable)
 
 /* ---- answers ----------------------------------------------------------------------------------- */
 
-static struct asked asked_of(const struct runner_request *request)
-{
-	struct asked asked;
-
-	memset(&asked, 0, sizeof(asked));
-	asked.client = request->client;
-	asked.check = (uint8_t)request->check;
-	return asked;
-}
-
-static void checker_answer(struct checker *checker, const struct runner_request *request,
+static void checker_answer(struct checker *checker, const struct check_request *request,
 			   enum check_result result, const char *evidence)
 {
 	struct msg msg = {.type = MSG_ANSWER};
@@ -159,76 +149,47 @@ static void checker_answer(struct checker *checker, const struct runner_request 
 	msg.answer.result = result;
 	(void)text_copy(msg.answer.evidence, sizeof(msg.answer.evidence), evidence);
 	/* A gate that is gone, or does not read, has its own deadline. */
-	(void)channel_send(checker->gates[request->gate], &msg, -1);
-}
-
-static void checker_keep(struct checker *checker, const struct runner_request *request,
-			 const struct check_answer *answer)
-{
-	uint64_t ttl_s =
-		answer->ttl_s < CHECKER_TTL_MAX_S ? answer->ttl_s : CHECKER_TTL_MAX_S;
-	struct asked asked = asked_of(request);
-	uint64_t now_ns = clock_mono_ns();
-	struct known *known;
-
-	if (answer->result == CHECK_UNKNOWN || ttl_s == 0)
-		return;
-	known = ttlmap_put(checker->cache, &asked, now_ns, now_ns + ttl_s * NS_PER_S,
-			   NULL);
-	known->result = (uint8_t)answer->result;
-	memcpy(known->evidence, answer->evidence, sizeof(known->evidence));
+	(void)channel_send(checker->gates[request->asker], &msg, -1);
 }
 
 /* A runner_answer_fn. */
-static void checker_on_answer(void *context, const struct runner_request *request,
-			      const struct check_answer *answer, bool is_late)
+static void checker_on_answer(void *context, const struct check_request *request,
+			      const struct check_answer *answer)
 {
-	struct checker *checker = context;
-	uint64_t now_ns = clock_mono_ns();
-
-	if (!answer->timed_out)
-		breaker_replied(&checker->breaker, now_ns);
-	else if (!is_late && breaker_timed_out(&checker->breaker, now_ns))
-		log_warn("event=dns-silent pause_s=%u",
-			 (unsigned int)(BREAKER_OPEN_NS / NS_PER_S));
-	checker_keep(checker, request, answer);
-	if (!is_late)
-		checker_answer(checker, request, answer->result, answer->evidence);
+	checker_answer(context, request, answer->result, answer->evidence);
 }
 
-static void checker_say_busy(struct checker *checker, uint64_t now_ns)
+/* A resolver_silent_fn. */
+static void checker_on_silent(void *context)
+{
+	(void)context;
+	log_warn("event=dns-silent pause_s=%u",
+		 (unsigned int)(BREAKER_OPEN_NS / NS_PER_S));
+}
+
+static void checker_say_busy(struct checker *checker)
 {
 	uint32_t dropped;
 
-	if (log_limit_take(&checker->log_busy, now_ns, &dropped))
+	if (log_limit_take(&checker->log_busy, resolver_now_ns(checker->resolver),
+			   &dropped))
 		log_warn("event=checks-crowded max=%u dropped=%u", CHECKER_RUNNING_MAX,
 			 dropped);
 }
 
-static void checker_check(struct checker *checker, const struct runner_request *request,
-			  uint64_t now_ns)
+static void checker_check(struct checker *checker, const struct check_request *request)
 {
-	struct asked asked = asked_of(request);
-	const struct known *known = ttlmap_get(checker->cache, &asked, now_ns);
-	int err;
+	int err = runner_start(checker->runner, request);
 
-	if (known) {
-		checker_answer(checker, request, (enum check_result)known->result,
-			       known->evidence);
+	if (!err)
 		return;
-	}
-	if (!breaker_allows(&checker->breaker, now_ns)) {
-		checker_answer(checker, request, CHECK_UNKNOWN,
-			       "not asked: the resolvers have not answered for a while");
-		return;
-	}
-	err = runner_start(checker->runner, request);
 	if (err == -ENOSPC)
-		checker_say_busy(checker, now_ns);
-	if (err)
-		checker_answer(checker, request, CHECK_UNKNOWN,
-			       err == -ENOSPC ? "not asked: too many checks at a time"
-					      : "the checker has no such check");
+		checker_say_busy(checker);
+	checker_answer(checker, request, CHECK_UNKNOWN,
+		       err == -ENOSPC	? "not asked: too many checks at a time"
+		       : err == -ESTALE ? "not asked: its policy has gone"
+		       : err == -ENOMEM ? "not asked: out of memory"
+					: "the checker has no such check");
 }
 
 /* ---- channels ---------------------------------------------------------------------------------- */
@@ -260,20 +221,20 @@ static void checker_leave(struct checker *checker)
 static void gate_on_message(void *context, struct channel *channel, const struct msg *msg,
 			    int fd)
 {
-	struct runner_request request = {.client = msg->check.addr,
-					 .gate = channel_index(channel),
-					 .session_id = msg->check.session_id};
+	struct check_request request = {.client = msg->check.addr,
+					.policy_id = (uint16_t)msg->check.policy_id,
+					.asker = channel_index(channel),
+					.session_id = msg->check.session_id};
 	struct checker *checker = context;
-	uint64_t now_ns = clock_mono_ns();
 
 	close_fd(&fd); /* msg_validate() has seen that there is none */
 	if (msg->type != MSG_CHECK)
 		return;
-	request.deadline_ns = now_ns + msg->check.timeout_ms * NS_PER_MS;
+	request.deadline_ns = checker_turn(checker) + msg->check.timeout_ms * NS_PER_MS;
 	for (unsigned int i = 0; i < CHECK_COUNT; i++) {
 		request.check = (enum conf_check)i;
 		if (msg->check.checks & 1u << i)
-			checker_check(checker, &request, now_ns);
+			checker_check(checker, &request);
 	}
 	checker_arm(checker);
 }
@@ -313,11 +274,30 @@ static void checker_add_gate(struct checker *checker, uint32_t index, int fd)
 	}
 }
 
-static void checker_configure(struct checker *checker, int fd)
+static int checker_set_servers(struct checker *checker, const struct conf *conf)
 {
 	struct dns_server servers[CONF_DNS_MAX];
+
+	for (size_t i = 0; i < conf->dns_count; i++)
+		servers[i] = (struct dns_server){.addr = conf->dns[i].addr,
+						 .port = conf->dns[i].port};
+	return dns_set_servers(checker->dns, servers, conf->dns_count);
+}
+
+static struct resolver_limits limits_of(const struct conf *conf)
+{
+	return (struct resolver_limits){
+		.cache_entries = conf->limits.dns_cache_entries,
+		.ttl_min_s = (uint32_t)conf->limits.dns_ttl_min_s,
+		.ttl_max_s = (uint32_t)conf->limits.dns_ttl_max_s,
+	};
+}
+
+static void checker_configure(struct checker *checker, int fd)
+{
+	struct snapshot old = checker->snapshot;
+	struct resolver_limits limits;
 	struct snapshot snapshot;
-	size_t count;
 	int err;
 
 	err = snapshot_open(fd, &snapshot);
@@ -326,15 +306,19 @@ static void checker_configure(struct checker *checker, int fd)
 		checker_stop(checker, EXIT_FAILURE);
 		return;
 	}
+	(void)checker_turn(checker);
+	checker->snapshot = snapshot;
+	checker->world.conf = snapshot.conf;
 	log_open("checker", (enum log_level)snapshot.conf->log_level);
-	count = snapshot.conf->dns_count;
-	for (size_t i = 0; i < count; i++)
-		servers[i] = (struct dns_server){.addr = snapshot.conf->dns[i].addr,
-						 .port = snapshot.conf->dns[i].port};
-	snapshot_close(&snapshot);
-	err = dns_set_servers(checker->dns, servers, count);
+	limits = limits_of(snapshot.conf);
+	resolver_set_limits(checker->resolver, &limits);
+	err = checker_set_servers(checker, snapshot.conf);
 	if (err)
 		log_error("event=dns-servers error=\"%s\"", strerror(-err));
+	runner_restart(checker->runner);
+	if (old.conf)
+		snapshot_close(&old);
+	checker_arm(checker);
 }
 
 static void checker_drain(struct checker *checker, int64_t grace_s)
@@ -386,8 +370,10 @@ static void keeper_on_closed(void *context, struct channel *channel, int error)
 
 int checker_open(struct checker **out_checker)
 {
+	/* Nothing is asked before the first CONF. */
+	static const struct resolver_limits no_conf_yet = {.cache_entries = 1};
 	AUTO(checker_close) struct checker *checker = calloc(1, sizeof(*checker));
-	uint8_t seed[16];
+	uint8_t seed[SIPHASH_KEY_BYTES];
 	int err;
 
 	if (!checker)
@@ -398,11 +384,14 @@ int checker_open(struct checker **out_checker)
 		return err;
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return -errno;
-	checker->cache = ttlmap_new(CHECKER_CACHE_MAX, sizeof(struct asked),
-				    sizeof(struct known), seed);
-	checker->runner =
-		runner_new(checker->dns, CHECKER_RUNNING_MAX, checker_on_answer, checker);
-	if (!checker->cache || !checker->runner)
+	checker->resolver = resolver_new(checker->dns, &no_conf_yet, seed);
+	if (!checker->resolver)
+		return -ENOMEM;
+	resolver_on_silent(checker->resolver, checker_on_silent, checker);
+	checker->world.resolver = checker->resolver;
+	checker->runner = runner_new(&checker->world, CHECKER_RUNNING_MAX,
+				     checker_on_answer, checker);
+	if (!checker->runner)
 		return -ENOMEM;
 	*out_checker = TAKE_PTR(checker);
 	return 0;
@@ -414,12 +403,13 @@ void checker_close(struct checker **checker)
 
 	if (!c)
 		return;
-	dns_close(&c->dns); /* answers whatever is open, so it goes first */
+	runner_free(&c->runner); /* nobody waits any more */
+	dns_close(
+		&c->dns); /* replies to whatever is open, so it goes before the resolver */
+	resolver_free(&c->resolver);
 	for (size_t i = 0; i < CONF_GATES_MAX; i++)
 		channel_free(&c->gates[i]);
 	channel_free(&c->keeper);
-	runner_free(&c->runner);
-	ttlmap_free(&c->cache);
 	for (size_t i = 0; i < DNS_FDS_MAX; i++)
 		if (c->watches[i].event)
 			event_free(c->watches[i].event);
@@ -431,6 +421,8 @@ void checker_close(struct checker **checker)
 		event_free(c->drain_timer);
 	if (c->base)
 		event_base_free(c->base);
+	if (c->snapshot.conf)
+		snapshot_close(&c->snapshot);
 	free_mem(checker);
 }
 

@@ -12,10 +12,8 @@
 #include "proc/child.h"
 
 #define CHECKER_RUNNING_MAX \
-	4096u /* checks at a time; over it the answer is UNKNOWN at once */
-#define CHECKER_CACHE_MAX 32768u /* answers kept */
-#define CHECKER_TTL_MAX_S 3600u	 /* an answer is kept no longer, whatever its TTL */
-#define CHECKER_TICK_MS	  50	 /* how late a deadline may be noticed */
+	4096u		   /* checks at a time; over it the answer is UNKNOWN at once */
+#define CHECKER_TICK_MS 50 /* how late a deadline may be noticed */
 
 struct checker;
 

@@ -314,6 +314,7 @@ static const struct config_field policy_fields[] = {
 	CHOICE("strikes", struct conf_policy, mode[CHECK_STRIKES], mode_names),
 	CHOICE("helo", struct conf_policy, mode[CHECK_HELO], mode_names),
 	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
+	YES("ptr-forward-confirmed", struct conf_policy, ptr_forward_confirmed),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
 	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),
 	DURATION("ban-time", struct conf_policy, strikes.ban_time_s, 1, FOREVER_S),
@@ -359,6 +360,9 @@ static const struct config_field limits_fields[] = {
 	LIMIT_TIME("session-time-max", session_time_max_s, MINUTE_S, 7 * DAY_S),
 	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),
 	LIMIT_TIME("check-timeout", check_timeout_s, 1, MINUTE_S),
+	LIMIT("dns-cache-entries", dns_cache_entries, 1024, 1048576),
+	LIMIT_TIME("dns-ttl-min", dns_ttl_min_s, 0, HOUR_S),
+	LIMIT_TIME("dns-ttl-max", dns_ttl_max_s, 0, 7 * DAY_S),
 };
 
 #define ROWS(table) table, sizeof(table) / sizeof((table)[0])

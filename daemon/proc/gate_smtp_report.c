@@ -11,14 +11,16 @@
 void smtp_ask_checks(struct session *s)
 {
 	struct msg msg = {.type = MSG_CHECK};
+	const struct conf_policy *policy = session_policy(s);
 	const uint64_t timeout_ms =
 		(uint64_t)s->gate->conf->limits.check_timeout_s * 1000;
 
-	if (!(s->flags & FLAG_PTR) || report_mode(s, CHECK_PTR) == MODE_OFF)
+	if (!policy || !(s->flags & FLAG_PTR) || policy->mode[CHECK_PTR] == MODE_OFF)
 		return;
 	msg.check.session_id = s->id;
 	msg.check.checks = 1u << CHECK_PTR;
 	msg.check.timeout_ms = (uint32_t)timeout_ms;
+	msg.check.policy_id = policy->id;
 	msg.check.addr = s->addr;
 	if (channel_send(s->gate->checker, &msg, -1))
 		return; /* cannot be found out: never a reason to refuse */

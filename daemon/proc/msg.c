@@ -163,7 +163,8 @@ static bool check_is_valid(const struct msg *msg, bool has_fd)
 
 	(void)has_fd;
 	return m->checks != 0 && m->checks < 1u << CHECK_COUNT && m->timeout_ms > 0 &&
-	       m->timeout_ms <= CHECK_TIMEOUT_MAX_MS && addr_is_valid(&m->addr);
+	       m->timeout_ms <= CHECK_TIMEOUT_MAX_MS && m->policy_id < CONF_POLICY_IDS &&
+	       addr_is_valid(&m->addr);
 }
 
 static bool answer_is_valid(const struct msg *msg, bool has_fd)

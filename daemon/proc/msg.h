@@ -27,11 +27,11 @@
 #include "policy/conf.h"
 #include "policy/strikes.h"
 
-#define MSG_USER_MAX	 64u /* user name or recipient, escaped and cut, with the NUL */
-#define MSG_EVIDENCE_MAX CHECK_EVIDENCE_MAX /* what a check found, with the NUL */
-#define MSG_TEXT_MAX	 4096u		    /* a report of the keeper, with the NUL */
-#define MSG_BANS_MAX	 128u		    /* bans in one message */
-#define MSG_SESSIONS_MAX 16u		    /* sessions in one page */
+#define MSG_USER_MAX	 64u   /* user name or recipient, escaped and cut, with the NUL */
+#define MSG_EVIDENCE_MAX 128u  /* a reply of the backend, with the NUL */
+#define MSG_TEXT_MAX	 4096u /* a report of the keeper, with the NUL */
+#define MSG_BANS_MAX	 128u  /* bans in one message */
+#define MSG_SESSIONS_MAX 16u   /* sessions in one page */
 
 enum process_role {
 	ROLE_KEEPER,
@@ -148,6 +148,7 @@ struct msg_check {
 	uint64_t session_id;
 	uint32_t checks;
 	uint32_t timeout_ms;
+	uint32_t policy_id; /* whose settings hold; it may have gone meanwhile */
 	struct addr addr;
 };
 
@@ -155,7 +156,7 @@ struct msg_answer {
 	uint64_t session_id;
 	uint32_t check;	 /* enum conf_check */
 	uint32_t result; /* enum check_result */
-	char evidence[MSG_EVIDENCE_MAX];
+	char evidence[CHECK_EVIDENCE_MAX];
 };
 
 enum ban_edit_kind {

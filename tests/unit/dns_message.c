@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
+
 #define AT_ANSWERS   6
 #define AT_AUTHORITY 8
 
@@ -41,12 +43,18 @@ void message_name(struct dns_message *message, const char *name)
 
 void message_begin(struct dns_message *message, const char *question)
 {
+	message_begin_type(message, question, MESSAGE_TYPE_PTR);
+}
+
+void message_begin_type(struct dns_message *message, const char *question, uint16_t type)
+{
 	memset(message, 0, sizeof(*message));
+	message->ttl_s = 300;
 	message_number(message, 0x12348180, 4);
 	message_number(message, 1, 2);
 	message_number(message, 0, 6);
 	message_name(message, question);
-	message_number(message, MESSAGE_TYPE_PTR, 2);
+	message_number(message, type, 2);
 	message_number(message, 1, 2);
 }
 
@@ -78,6 +86,40 @@ void message_record(struct dns_message *message, const char *owner, uint16_t typ
 
 	message_name(message, target);
 	message_end(message, at_len, AT_ANSWERS);
+}
+
+void message_data(struct dns_message *message, const char *owner, uint16_t type,
+		  const void *bytes, size_t len)
+{
+	size_t at_len = message_head(message, owner, type, message->ttl_s);
+
+	assert(message->len + len <= sizeof(message->bytes));
+	if (len > 0)
+		memcpy(message->bytes + message->len, bytes, len);
+	message->len += len;
+	message_end(message, at_len, AT_ANSWERS);
+}
+
+void message_addr(struct dns_message *message, const char *text)
+{
+	struct addr addr;
+
+	if (addr_parse(text, &addr))
+		abort();
+	message_data(message, "@12",
+		     addr.family == ADDR_V4 ? MESSAGE_TYPE_A : MESSAGE_TYPE_AAAA,
+		     addr.bytes, addr.family == ADDR_V4 ? 4 : 16);
+}
+
+void message_text(struct dns_message *message, const char *text)
+{
+	uint8_t bytes[256];
+	size_t len = strlen(text);
+
+	assert(len < sizeof(bytes));
+	bytes[0] = (uint8_t)len;
+	memcpy(bytes + 1, text, len);
+	message_data(message, "@12", MESSAGE_TYPE_TXT, bytes, len + 1);
 }
 
 void message_soa(struct dns_message *message, const char *zone, uint32_t ttl_s,

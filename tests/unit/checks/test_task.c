@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * checks/task: several questions of one check, replied to at once, late, or after it has finished.
+ * checks/task: several questions of one check, replied to at once, late, or not at all.
  *
  * link: ../fake_dns.c ../dns_message.c
  */
@@ -8,58 +8,59 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "checks/task.h"
 #include "unit/fake_dns.h"
 
+static const uint8_t seed[SIPHASH_KEY_BYTES] = "sixteen bytes...";
+static const struct resolver_limits limits = {.cache_entries = 10, .ttl_max_s = 60};
+static struct dns *dns;
+static struct task_world world;
 static struct task task;
-static unsigned int replies, failures, finished, idle;
-static bool in_start;
+static unsigned int replies, failures, finished;
+static uint32_t last_tag;
+static bool in_code;
 
-static void on_finished(void *context, struct task *finished_task,
-			const struct check_answer *answer)
+static void on_finished(void *context, const struct check_answer *answer)
 {
 	(void)context;
-	assert_ptr_equal(finished_task, &task);
+	assert_false(in_code); /* its memory is still looked at */
 	assert_int_equal(answer->result, CHECK_UNKNOWN);
 	finished++;
 }
 
-static void on_idle(void *context, struct task *idle_task)
-{
-	(void)context;
-	assert_ptr_equal(idle_task, &task);
-	assert_false(in_start); /* its memory is still looked at */
-	idle++;
-}
-
 /* Finishes at the first reply. */
-static void on_reply(struct task *replied, enum dns_status status, const uint8_t *bytes,
-		     size_t len)
+static void on_reply(struct task *replied, uint32_t tag, const struct dns_answer *answer)
 {
-	(void)bytes;
-	(void)len;
+	in_code = true;
 	replies++;
-	failures += status == DNS_FAILED;
-	task_finish_unknown(replied, status, "name");
+	last_tag = tag;
+	failures += answer->status == DNS_FAILED;
+	task_finish_unknown(replied, answer, "name");
+	in_code = false;
 }
 
-static void ask_two(struct task *started)
+static void ask_three(struct task *started)
 {
-	in_start = true;
-	task_ask(started, "a", 1, on_reply);
-	task_ask(started, "b", 1, on_reply);
-	in_start = false;
+	in_code = true;
+	task_ask(started, "a", 1, on_reply, 1);
+	task_ask(started, "b", 1, on_reply, 2);
+	task_ask(started, "c", 1, on_reply, 3);
+	in_code = false;
 }
 
 static void ask_too_many(struct task *started)
 {
-	in_start = true;
-	for (unsigned int i = 0; i <= TASK_QUESTIONS_MAX; i++)
-		task_ask(started, "a", 1, on_reply);
-	in_start = false;
+	for (unsigned int i = 0; i <= TASK_QUESTIONS_MAX; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "n%u", i);
+		task_ask(started, name, 1, on_reply, i);
+	}
 }
 
 static bool reply_at_once(const char *name, dns_reply_fn reply, void *context)
@@ -73,31 +74,45 @@ static int set_up(void **state)
 {
 	(void)state;
 	fake_reset();
-	replies = failures = finished = idle = 0;
-	task = (struct task){.on_finished = on_finished, .on_idle = on_idle};
+	replies = failures = finished = 0;
+	if (dns_open(NULL, NULL, &dns))
+		return -1;
+	world.resolver = resolver_new(dns, &limits, seed);
+	task = (struct task){.world = &world, .on_finished = on_finished};
+	return world.resolver ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	task_stop(&task, false);
+	dns_close(&dns);
+	resolver_free(&world.resolver);
 	return 0;
 }
 
-static void it_is_idle_when_the_last_question_is_replied_to(void **state)
+static void it_ends_with_the_first_reply_that_is_enough(void **state)
 {
 	(void)state;
-	task_run(&task, ask_two);
+	task_run(&task, ask_three);
 	fake_reply(1, DNS_TIMED_OUT, NULL);
+	assert_int_equal(last_tag, 2);
 	assert_int_equal(finished, 1);
-	assert_int_equal(idle, 0);
+	/* What is replied to later is no business of a task whose memory may be another's. */
+	memset(&task, 0x5a, sizeof(task));
 	fake_reply(0, DNS_TIMED_OUT, NULL);
-	assert_int_equal(replies, 1); /* the second one is not told any more */
-	assert_int_equal(finished, 1);
-	assert_int_equal(idle, 1);
+	fake_reply(2, DNS_TIMED_OUT, NULL);
+	assert_int_equal(replies, 1);
+	memset(&task, 0, sizeof(task));
 }
 
 static void replies_at_once_leave_it_its_memory(void **state)
 {
 	(void)state;
 	fake_hook = reply_at_once;
-	task_run(&task, ask_two);
+	task_run(&task, ask_three);
+	assert_int_equal(replies, 1);
 	assert_int_equal(finished, 1);
-	assert_int_equal(idle, 1);
 }
 
 static void one_question_too_many_fails_at_once(void **state)
@@ -106,17 +121,32 @@ static void one_question_too_many_fails_at_once(void **state)
 	task_run(&task, ask_too_many);
 	assert_int_equal(fake_asked, TASK_QUESTIONS_MAX);
 	assert_int_equal(failures, 1);
+	assert_int_equal(last_tag, TASK_QUESTIONS_MAX);
 	assert_int_equal(finished, 1);
-	assert_int_equal(idle, 0);
+}
+
+static void a_question_may_be_dropped(void **state)
+{
+	(void)state;
+	task_run(&task, ask_three);
+	task_drop(&task, 2);
+	fake_reply(1, DNS_TIMED_OUT, NULL);
+	assert_int_equal(replies, 0);
+	fake_reply(0, DNS_TIMED_OUT, NULL);
+	assert_int_equal(replies, 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(it_is_idle_when_the_last_question_is_replied_to,
-				       set_up),
-		cmocka_unit_test_setup(replies_at_once_leave_it_its_memory, set_up),
-		cmocka_unit_test_setup(one_question_too_many_fails_at_once, set_up),
+		cmocka_unit_test_setup_teardown(
+			it_ends_with_the_first_reply_that_is_enough, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(replies_at_once_leave_it_its_memory,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_question_too_many_fails_at_once,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_question_may_be_dropped, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests_name("checks/task", tests, NULL, NULL);

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "proc/channel.h"
 #include "proc/checker.h"
+#include "proc/snapshot.h"
 #include "unit/fake_dns.h"
 
 #define DEADLINE_S \
@@ -33,6 +34,7 @@
 #define NAMELESS    2	/* NXDOMAIN, the first time */
 #define FAILS_FIRST 3	/* SERVFAIL, then a name */
 #define SILENT	    100 /* and above */
+#define POLICY	    3	/* its id */
 
 static int keeper = -1;
 static pid_t checker_pid;
@@ -65,32 +67,6 @@ static bool play_dns(const char *name, dns_reply_fn reply, void *context)
 static void pair(int fds[2])
 {
 	assert_int_equal(channel_pair(fds), 0);
-}
-
-static int start_checker(void **state)
-{
-	int fds[2];
-
-	(void)state;
-	pair(fds);
-	checker_pid = fork();
-	assert_true(checker_pid >= 0);
-	if (checker_pid == 0) {
-		struct checker *checker = NULL;
-		int status;
-
-		alarm(DEADLINE_S);
-		close_fd(&fds[0]);
-		fake_hook = play_dns;
-		if (checker_open(&checker) != 0)
-			_exit(99);
-		status = checker_run(checker, fds[1]);
-		checker_close(&checker);
-		_exit(status);
-	}
-	close_fd(&fds[1]);
-	keeper = fds[0];
-	return 0;
 }
 
 /* Exit status of the checker; -1 if a signal ended it. */
@@ -154,6 +130,53 @@ static bool is_closed(int fd)
 	return poll(&readable, 1, ANSWER_MS) == 1 && recv(fd, &msg, sizeof(msg), 0) <= 0;
 }
 
+/* A configuration of one policy with that id. */
+static void configure(uint16_t policy_id)
+{
+	struct prefix_builder *builder = prefix_builder_new();
+	struct msg msg = {.type = MSG_CONF, .conf = {.generation = 1}};
+	static struct protected_set protected_set;
+	struct prefix_row first, second;
+	AUTO(close_fd) int fd = -1;
+	static struct conf conf;
+
+	conf_init(&conf);
+	conf.policy_count = 1;
+	conf.policies[0].id = policy_id;
+	assert_non_null(builder);
+	assert_int_equal(prefix_builder_sort(builder, &first, &second), 0);
+	assert_int_equal(snapshot_make(&conf, &protected_set, &builder, &fd), 0);
+	prefix_builder_free(&builder);
+	send_message(keeper, &msg, fd);
+}
+
+static int start_checker(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	pair(fds);
+	checker_pid = fork();
+	assert_true(checker_pid >= 0);
+	if (checker_pid == 0) {
+		struct checker *checker = NULL;
+		int status;
+
+		alarm(DEADLINE_S);
+		close_fd(&fds[0]);
+		fake_hook = play_dns;
+		if (checker_open(&checker) != 0)
+			_exit(99);
+		status = checker_run(checker, fds[1]);
+		checker_close(&checker);
+		_exit(status);
+	}
+	close_fd(&fds[1]);
+	keeper = fds[0];
+	configure(POLICY);
+	return 0;
+}
+
 /* Our end of a gate's channel. */
 static int add_gate(uint32_t index)
 {
@@ -178,6 +201,7 @@ static void ask(int gate, unsigned int host, uint64_t session_id, uint32_t timeo
 	msg.check.checks = 1u << CHECK_PTR;
 	msg.check.session_id = session_id;
 	msg.check.timeout_ms = timeout_ms;
+	msg.check.policy_id = POLICY;
 	send_message(gate, &msg, -1);
 }
 
@@ -228,6 +252,19 @@ static void answers_are_kept_and_unknown_is_not(void **state)
 	close_fd(&gate);
 }
 
+static void what_a_reload_takes_away_is_unknown(void **state)
+{
+	int gate = add_gate(0);
+
+	(void)state;
+	ask(gate, SILENT, 1, LONG_MS);
+	configure(POLICY + 1);
+	expect(gate, 1, CHECK_UNKNOWN, "its policy has gone");
+	ask(gate, NAMED, 2, LONG_MS);
+	expect(gate, 2, CHECK_UNKNOWN, "its policy has gone");
+	close_fd(&gate);
+}
+
 static void silence_ends_at_the_deadline(void **state)
 {
 	uint64_t began_ns = clock_mono_ns();
@@ -274,6 +311,7 @@ static void what_it_does_not_check_is_unknown(void **state)
 	assert_int_equal(addr_parse("192.0.2.1", &msg.check.addr), 0);
 	msg.check.checks = 1u << CHECK_HELO;
 	msg.check.timeout_ms = LONG_MS;
+	msg.check.policy_id = POLICY;
 	send_message(gate, &msg, -1);
 	assert_true(receive(gate, &msg, ANSWER_MS));
 	assert_int_equal(msg.answer.check, CHECK_HELO);
@@ -368,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_answers_each_gate),
 		TEST(answers_are_kept_and_unknown_is_not),
+		TEST(what_a_reload_takes_away_is_unknown),
 		TEST(silence_ends_at_the_deadline),
 		TEST(after_a_run_of_silence_nobody_waits),
 		TEST(over_the_limit_it_answers_at_once),
