@@ -39,7 +39,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 # ---- libraries -----------------------------------------------------------------------------------
 
-PKGS     := libbpf libevent_core libcrypto sqlite3 jansson libconfuse libcap libseccomp libcares
+PKGS     := libbpf libevent_core libssl libcrypto sqlite3 jansson libconfuse libcap libseccomp libcares
 ifneq ($(WITH_SYSTEMD),0)
 HAVE_SYSTEMD := $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo 1)
 endif
