@@ -40,6 +40,10 @@ static const struct conf_limits limits_defaults = {
 	.shutdown_grace_s = 30,
 	.check_timeout_s = 10,
 	.dns_ttl_max_s = HOUR_S,
+	.tls_handshakes_max = 500,
+	.tls_handshakes_per_client_max = 300,
+	.tls_handshake_timeout_s = 30,
+	.tls_ticket_rotation_s = 8 * HOUR_S,
 };
 
 void conf_policy_init(struct conf_policy *policy)
@@ -62,6 +66,8 @@ void conf_service_init(struct conf_service *service)
 		.type = SERVICE_SMTP,
 		.client_address = CLIENT_ADDRESS_NONE,
 		.bare_newline = BARE_NEWLINE_NORMALIZE,
+		.backend_verify = true,
+		.backend_ca = "/etc/ssl/certs/ca-certificates.crt",
 	};
 }
 
@@ -85,15 +91,17 @@ void conf_init(struct conf *conf)
 static const struct {
 	const char *name;
 	uint16_t port;
+	uint8_t tls; /* enum tls_mode */
+	bool has_login;
 } types[] = {
-	[SERVICE_SMTP] = {"smtp", 25},
-	[SERVICE_SUBMISSION] = {"submission", 587},
-	[SERVICE_SUBMISSIONS] = {"submissions", 465},
-	[SERVICE_POP3] = {"pop3", 110},
-	[SERVICE_POP3S] = {"pop3s", 995},
-	[SERVICE_IMAP] = {"imap", 143},
-	[SERVICE_IMAPS] = {"imaps", 993},
-	[SERVICE_TCP] = {"tcp", 0},
+	[SERVICE_SMTP] = {"smtp", 25, TLS_MODE_NONE, false},
+	[SERVICE_SUBMISSION] = {"submission", 587, TLS_MODE_NONE, true},
+	[SERVICE_SUBMISSIONS] = {"submissions", 465, TLS_MODE_IMPLICIT, true},
+	[SERVICE_POP3] = {"pop3", 110, TLS_MODE_NONE, true},
+	[SERVICE_POP3S] = {"pop3s", 995, TLS_MODE_IMPLICIT, true},
+	[SERVICE_IMAP] = {"imap", 143, TLS_MODE_NONE, true},
+	[SERVICE_IMAPS] = {"imaps", 993, TLS_MODE_IMPLICIT, true},
+	[SERVICE_TCP] = {"tcp", 0, TLS_MODE_NONE, false},
 };
 
 static_assert(sizeof(types) / sizeof(types[0]) == SERVICE_TYPE_COUNT,
@@ -118,6 +126,23 @@ uint16_t service_type_port(enum service_type type)
 {
 	assert((unsigned int)type < SERVICE_TYPE_COUNT);
 	return types[type].port;
+}
+
+enum tls_mode service_type_tls(enum service_type type)
+{
+	assert((unsigned int)type < SERVICE_TYPE_COUNT);
+	return types[type].tls;
+}
+
+bool service_type_has_login(enum service_type type)
+{
+	assert((unsigned int)type < SERVICE_TYPE_COUNT);
+	return types[type].has_login;
+}
+
+bool conf_service_has_tls(const struct conf_service *service)
+{
+	return service->tls == TLS_MODE_STARTTLS || service->tls == TLS_MODE_IMPLICIT;
 }
 
 const char *check_mode_name(enum check_mode mode)
@@ -158,6 +183,15 @@ int conf_service_find(const struct conf *conf, const char *name)
 {
 	for (int i = 0; i < conf->service_count; i++) {
 		if (strcmp(conf->services[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int conf_certificate_find(const struct conf *conf, const char *name)
+{
+	for (int i = 0; i < conf->certificate_count; i++) {
+		if (strcmp(conf->certificates[i].name, name) == 0)
 			return i;
 	}
 	return -1;

@@ -16,22 +16,24 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 
-#define CONF_NAME_MAX	    32u /* names of policies and services, with the NUL */
-#define CONF_PATH_MAX	    256u
-#define CONF_HOST_MAX	    256u /* RFC 5321 4.5.3.1.2: 255 octets */
-#define CONF_INTERFACES_MAX 8u
-#define CONF_POLICIES_MAX   16u
-#define CONF_POLICY_IDS	    32u /* ids in the kernel maps */
-#define CONF_SERVICES_MAX   32u
-#define CONF_LISTEN_MAX	    8u	/* endpoints of one service */
-#define CONF_BACKENDS_MAX   8u	/* addresses of one service's backend */
-#define CONF_LISTS_MAX	    32u /* address list files in all */
-#define CONF_NEVER_BAN_MAX  64u
-#define CONF_DNS_MAX	    4u
-#define CONF_GATES_MAX	    64u
-#define CONF_PORTS_MAX	    (2 * CONF_LISTEN_MAX) /* what conf_service_ports() may find */
-#define CONF_LINE_SMALLEST  512u   /* line-max: RFC 5321 section 4.5.3.1.4 */
-#define CONF_LINE_LARGEST   12288u /* an AUTH line, RFC 4954 section 4 */
+#define CONF_NAME_MAX	       32u /* names of policies and services, with the NUL */
+#define CONF_PATH_MAX	       256u
+#define CONF_HOST_MAX	       256u /* RFC 5321 4.5.3.1.2: 255 octets */
+#define CONF_INTERFACES_MAX    8u
+#define CONF_POLICIES_MAX      16u
+#define CONF_POLICY_IDS	       32u /* ids in the kernel maps */
+#define CONF_SERVICES_MAX      32u
+#define CONF_LISTEN_MAX	       8u  /* endpoints of one service */
+#define CONF_BACKENDS_MAX      8u  /* addresses of one service's backend */
+#define CONF_LISTS_MAX	       32u /* address list files in all */
+#define CONF_NEVER_BAN_MAX     64u
+#define CONF_DNS_MAX	       4u
+#define CONF_GATES_MAX	       64u
+#define CONF_CERTIFICATES_MAX  32u
+#define CONF_SERVICE_CERTS_MAX 8u		     /* of one service */
+#define CONF_PORTS_MAX	       (2 * CONF_LISTEN_MAX) /* what conf_service_ports() may find */
+#define CONF_LINE_SMALLEST     512u   /* line-max: RFC 5321 section 4.5.3.1.4 */
+#define CONF_LINE_LARGEST      12288u /* an AUTH line, RFC 4954 section 4 */
 
 enum service_type {
 	SERVICE_SMTP,
@@ -63,6 +65,29 @@ enum client_address {
 	CLIENT_ADDRESS_NONE,
 	CLIENT_ADDRESS_PROXY,	/* PROXY protocol v2 */
 	CLIENT_ADDRESS_XCLIENT, /* Postfix */
+};
+
+/* TLS towards the client. */
+enum tls_mode {
+	TLS_MODE_NONE,
+	TLS_MODE_STARTTLS,    /* on request: STARTTLS, STLS */
+	TLS_MODE_IMPLICIT,    /* from the first byte on */
+	TLS_MODE_PASSTHROUGH, /* the backend's own; bytes are relayed and not looked at */
+	TLS_MODE_COUNT,
+};
+
+enum tls_least {
+	TLS_LEAST_1_2,
+	TLS_LEAST_1_3,
+	TLS_LEAST_COUNT,
+};
+
+/* TLS towards the backend. */
+enum backend_tls {
+	BACKEND_TLS_NONE,
+	BACKEND_TLS_STARTTLS,
+	BACKEND_TLS_IMPLICIT,
+	BACKEND_TLS_COUNT,
 };
 
 enum bare_newline {
@@ -102,6 +127,13 @@ struct conf_policy {
 	struct conf_strikes strikes;
 };
 
+/* PEM files, read by the keeper. */
+struct conf_certificate {
+	char name[CONF_NAME_MAX];
+	char chain[CONF_PATH_MAX];
+	char key[CONF_PATH_MAX];
+};
+
 struct conf_service {
 	char name[CONF_NAME_MAX];
 	uint8_t type;		/* enum service_type */
@@ -114,6 +146,15 @@ struct conf_service {
 	struct conf_endpoint listen[CONF_LISTEN_MAX];
 	struct conf_endpoint backend[CONF_BACKENDS_MAX];
 	uint16_t ports[CONF_LISTEN_MAX]; /* guarded in the kernel */
+	uint8_t tls;			 /* enum tls_mode */
+	uint8_t tls_min;		 /* enum tls_least */
+	bool require_tls_for_auth;	 /* false if tls is none or passthrough */
+	uint8_t certificate_count;	 /* > 0 if tls is starttls or implicit */
+	uint8_t certificates[CONF_SERVICE_CERTS_MAX]; /* indexes into conf.certificates */
+	uint8_t backend_tls;			      /* enum backend_tls */
+	bool backend_verify;
+	char backend_ca[CONF_PATH_MAX];		 /* PEM file */
+	char backend_verify_name[CONF_HOST_MAX]; /* set if verified */
 };
 
 /* Each is a setting of `limits { }`, of the same name with dashes. */
@@ -136,8 +177,13 @@ struct conf_limits {
 	int64_t session_time_max_s;	   /* one session in all */
 	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
 	int64_t check_timeout_s;	   /* all checks of a connection together */
-	int64_t dns_ttl_min_s; /* an answer of the DNS is kept at least so long, */
-	int64_t dns_ttl_max_s; /* and at most so long */
+	int64_t dns_ttl_min_s;	     /* an answer of the DNS is kept at least so long, */
+	int64_t dns_ttl_max_s;	     /* and at most so long */
+	uint32_t tls_handshakes_max; /* begun in a second, all gates together */
+	uint32_t
+		tls_handshakes_per_client_max; /* begun in a minute; each gate counts its own */
+	int64_t tls_handshake_timeout_s;
+	int64_t tls_ticket_rotation_s; /* a key makes tickets for so long */
 };
 
 struct conf {
@@ -155,11 +201,13 @@ struct conf {
 	uint8_t policy_count;
 	uint8_t service_count;
 	uint8_t list_count;
+	uint8_t certificate_count;
 	uint8_t never_ban_count;
 	uint8_t dns_count;
 	bool want_open_relay;
 	struct conf_policy policies[CONF_POLICIES_MAX];
 	struct conf_service services[CONF_SERVICES_MAX];
+	struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
 	char lists[CONF_LISTS_MAX][CONF_PATH_MAX]; /* prefix_row.origin is the index */
 	struct prefix never_ban[CONF_NEVER_BAN_MAX];
 	struct conf_endpoint
@@ -167,7 +215,7 @@ struct conf {
 	struct conf_limits limits;
 };
 
-#define CONF_ABI 1u
+#define CONF_ABI 2u
 
 /**
  * conf_init - all defaults; no policy, service or interface, and no hostname.
@@ -187,9 +235,18 @@ uint16_t service_type_port(enum service_type type); /* 25, 587, ...; 0 for tcp *
 const char *check_mode_name(enum check_mode mode);
 const char *conf_check_name(enum conf_check check);
 
+/* What a service of this type does when nothing is said. */
+enum tls_mode service_type_tls(enum service_type type);
+/* Does one log in at a service of this type? */
+bool service_type_has_login(enum service_type type);
+
+/* Does the gate itself speak TLS with the clients of this service? */
+bool conf_service_has_tls(const struct conf_service *service);
+
 /* Index of the policy or service of this name; -1. */
 int conf_policy_find(const struct conf *conf, const char *name);
 int conf_service_find(const struct conf *conf, const char *name);
+int conf_certificate_find(const struct conf *conf, const char *name);
 /* The policy with this kernel id; NULL. */
 const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id);
 

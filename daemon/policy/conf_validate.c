@@ -12,12 +12,12 @@
 #include "base/buf.h"
 #include "base/num.h"
 #include "policy/conf.h"
+#include "policy/conf_validate.h"
 #include "policy/strikes.h"
 
 #define WEEK_S INT64_C(604800)
 
-__attribute__((format(printf, 2, 3))) static int problem_set(char *out_problem,
-							     const char *format, ...)
+int problem_set(char *out_problem, const char *format, ...)
 {
 	struct buf text;
 	va_list args;
@@ -73,6 +73,15 @@ static int names_check(const struct conf *conf, char *out_problem)
 		if (conf_service_find(conf, conf->services[i].name) != i)
 			return problem_set(out_problem, "service '%s' is there twice",
 					   conf->services[i].name);
+	}
+	for (int i = 0; i < conf->certificate_count; i++) {
+		const char *name = conf->certificates[i].name;
+
+		if (name_check("certificate", name, out_problem) != 0)
+			return -EINVAL;
+		if (conf_certificate_find(conf, name) != i)
+			return problem_set(out_problem, "certificate '%s' is there twice",
+					   name);
 	}
 	return 0;
 }
@@ -135,6 +144,11 @@ static int counts_check(const struct conf *conf, char *out_problem)
 		{"bans-max", conf->limits.bans_max, 1024, 16777216},
 		{"strikes-clients-max", conf->limits.strikes_clients_max, 1, 10000000},
 		{"dns-cache-entries", conf->limits.dns_cache_entries, 1024, 1048576},
+		{"number of certificates", conf->certificate_count, 0,
+		 CONF_CERTIFICATES_MAX},
+		{"tls-handshakes-max", conf->limits.tls_handshakes_max, 1, 1000000},
+		{"tls-handshakes-per-client-max",
+		 conf->limits.tls_handshakes_per_client_max, 1, 1000000},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -169,6 +183,8 @@ static int durations_check(const struct conf_limits *limits, char *out_problem)
 		{"check-timeout", limits->check_timeout_s, 1},
 		{"dns-ttl-min", limits->dns_ttl_min_s, 0},
 		{"dns-ttl-max", limits->dns_ttl_max_s, limits->dns_ttl_min_s},
+		{"tls-handshake-timeout", limits->tls_handshake_timeout_s, 1},
+		{"tls-ticket-rotation", limits->tls_ticket_rotation_s, 60},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -288,6 +304,8 @@ static int service_check(const struct conf *conf, const struct conf_service *ser
 		return problem_set(out_problem,
 				   "service '%s': bare-newline is normalize or reject",
 				   service->name);
+	if (conf_validate_tls(conf, service, out_problem) != 0)
+		return -EINVAL;
 	if (service->type == SERVICE_TCP)
 		return service_tcp_check(service, out_problem);
 	return service_proxied_check(service, out_problem);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "proc/session_tls.h"
 #include "wire/proxy.h"
 
 static bool backend_put_proxy(struct session *s)
@@ -28,14 +29,16 @@ static bool backend_put_proxy(struct session *s)
 static void backend_log_failed(struct session *s, const struct conf_endpoint *at,
 			       const char *why)
 {
+	const char *tls_problem = s->backend.tls_problem;
 	char text[ADDR_TEXT_MAX];
 	uint32_t dropped;
 
 	if (log_limit_take(&s->gate->log_limits.backend, s->gate->now_ns, &dropped))
 		log_warn(
-			"event=backend-failed service=%s backend=%s port=%u why=%s dropped=%u",
+			"event=backend-failed service=%s backend=%s port=%u why=%s%s%s%s dropped=%u",
 			s->service_name, addr_format(&at->addr, text), at->port, why,
-			dropped);
+			tls_problem ? " reason=\"" : "", tls_problem ? tls_problem : "",
+			tls_problem ? "\"" : "", dropped);
 }
 
 static const struct conf_service *backend_service(const struct session *s)
@@ -53,6 +56,8 @@ static void backend_stands(struct session *s)
 	s->state = SESSION_BANNER;
 	session_deadline(s, has_next ? conf->limits.backend_connect_timeout_s
 				     : conf->limits.backend_reply_timeout_s);
+	if (s->backend_tls == BACKEND_TLS_IMPLICIT)
+		session_connect_tls(s, 0);
 }
 
 static void backend_try(struct session *s)
@@ -104,7 +109,8 @@ void backend_open(struct session *s)
 
 bool backend_step(struct session *s)
 {
-	if (s->state != SESSION_CONNECT || !s->backend.can_write)
+	if (s->state != SESSION_CONNECT || !s->backend.can_write ||
+	    !leg_flush(&s->backend))
 		return false;
 	backend_stands(s);
 	return true;
@@ -116,8 +122,9 @@ void backend_next(struct session *s)
 
 	if (service && s->backend_index < service->backend_count)
 		backend_log_failed(s, &service->backend[s->backend_index],
-				   s->backend.error ? strerrorname_np(s->backend.error)
-						    : "no-greeting");
+				   s->backend.tls_problem ? "tls"
+				   : s->backend.error ? strerrorname_np(s->backend.error)
+						      : "no-greeting");
 	session_detach(s, &s->backend, true);
 	backend_try(s);
 }

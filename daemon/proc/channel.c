@@ -50,6 +50,7 @@ union control {
 static void queued_free(struct queued *item)
 {
 	close_fd(&item->fd);
+	explicit_bzero(item->bytes, item->len); /* keys may have been in it */
 	free(item);
 }
 
@@ -204,6 +205,7 @@ static int channel_enqueue(struct channel *channel, const struct msg *msg, int f
 	item = malloc(sizeof(*item) + len);
 	if (!item)
 		return -ENOBUFS;
+	item->len = 0;
 	item->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 	if (fd >= 0 && item->fd < 0) {
 		free(item);

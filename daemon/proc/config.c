@@ -136,10 +136,12 @@ static void load_service(struct config_fill *fill, const struct config_section *
 	fill->service_lines[conf->service_count] = section->line;
 	check_title(fill, section);
 	fill_object(fill, section, &config_shape_table[SHAPE_SERVICE], service);
+	fill_tls_defaults(section, service);
 	if (!section_setting(section, "type", 0))
-		report_error(&fill->config->report, at,
-			     "service %s: type is missing: smtp, submission or tcp",
-			     section->title);
+		report_error(
+			&fill->config->report, at,
+			"service %s: type is missing: smtp, submission, submissions or tcp",
+			section->title);
 	if (!section_setting(section, "policy", 0))
 		report_error(
 			&fill->config->report, at,
@@ -166,6 +168,38 @@ static void load_services(struct config_fill *fill, const struct config_tree *tr
 			return;
 		}
 		load_service(fill, &section);
+	}
+}
+
+static void load_certificates(struct config_fill *fill, const struct config_tree *tree)
+{
+	const struct config_fields *shape = &config_shape_table[SHAPE_CERTIFICATE];
+	struct config_report *report = &fill->config->report;
+	struct conf *conf = &fill->config->conf;
+	struct config_section section;
+
+	for (unsigned int i = 0; tree_section(tree, shape->section, i, &section); i++) {
+		struct conf_certificate *certificate =
+			&conf->certificates[conf->certificate_count];
+
+		if (i == CONF_CERTIFICATES_MAX) {
+			report_error(report, section_place(fill, &section),
+				     "certificate %s is one too many: at most %u",
+				     section.title, CONF_CERTIFICATES_MAX);
+			return;
+		}
+		check_title(fill, &section);
+		(void)text_copy(certificate->name, sizeof(certificate->name),
+				section.title);
+		fill_object(fill, &section, shape, certificate);
+		if (!section_setting(&section, "chain", 0) ||
+		    !section_setting(&section, "key", 0))
+			report_error(
+				report, section_place(fill, &section),
+				"certificate %s: it needs chain and key, the names of "
+				"two PEM files",
+				section.title);
+		conf->certificate_count++;
 	}
 }
 
@@ -233,6 +267,7 @@ static void load_all(struct config_fill *fill, const struct config_tree *tree)
 	if (tree_section(tree, NULL, 0, &section))
 		fill_object(fill, &section, &config_shape_table[SHAPE_ROOT], conf);
 	load_policies(fill, tree);
+	load_certificates(fill, tree);
 	load_services(fill, tree);
 	if (tree_section(tree, "limits", 0, &section))
 		fill_object(fill, &section, &config_shape_table[SHAPE_LIMITS],
@@ -242,6 +277,8 @@ static void load_all(struct config_fill *fill, const struct config_tree *tree)
 		report_error(report, (struct config_place){fill->source->path, 0, 0},
 			     "%s", problem);
 	fill_lists(fill);
+	if (report->errors == 0)
+		fill_certificates(fill);
 	if (report->errors == 0)
 		warn_doubtful(fill);
 }
@@ -276,6 +313,7 @@ void config_free(struct config **config)
 		return;
 	for (size_t i = 0; i < CONF_POLICIES_MAX; i++)
 		prefix_builder_free(&(*config)->builders[i]);
+	certificates_free(&(*config)->certificates);
 	free(*config);
 	*config = NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/prefix_table.h"
 #include "policy/conf.h"
+#include "proc/certificates.h"
 #include "proc/config_read.h"
 #include "proc/config_report.h"
 
@@ -20,6 +21,7 @@ struct config {
 		*builders[CONF_POLICIES_MAX]; /* sorted; by index of the policy */
 	uint32_t entries[CONF_POLICIES_MAX];  /* rows of each */
 	uint32_t lists[CONF_POLICIES_MAX];    /* bit 1 << index into conf.lists */
+	struct certificates *certificates;    /* NULL: none are needed */
 	struct config_report report;
 };
 

@@ -27,6 +27,10 @@ static const char *const xdp_names[] = {"auto", "native", "generic", "off", NULL
 static const char *const level_names[] = {"error", "warn", "info", "debug", NULL};
 static const char *const client_address_names[] = {"none", "proxy", "xclient", NULL};
 static const char *const bare_newline_names[] = {"normalize", "reject", NULL};
+static const char *const tls_names[] = {"none", "starttls", "implicit", "passthrough",
+					NULL};
+static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
+static const char *const backend_tls_names[] = {"none", "starttls", "implicit", NULL};
 static const char *const repeat_names[] = {"count", "ignore", NULL};
 
 /* ---- values of their own kind -------------------------------------------------------------- */
@@ -117,20 +121,6 @@ static void store_dns(struct config_fill *fill, void *object,
 		conf->dns[conf->dns_count++] = server;
 }
 
-/* Relative to the directory of postern.conf. */
-static bool list_path(const struct config_fill *fill, const char *name, char *out_path)
-{
-	struct buf path;
-	const char *slash = strrchr(fill->source->path, '/');
-
-	buf_init(&path, out_path, CONF_PATH_MAX);
-	if (name[0] != '/' && slash)
-		buf_add(&path, fill->source->path,
-			(size_t)(slash - fill->source->path) + 1);
-	buf_puts(&path, name);
-	return !path.overflow;
-}
-
 static void store_list(struct config_fill *fill, void *object,
 		       const struct config_setting *setting)
 {
@@ -139,7 +129,7 @@ static void store_list(struct config_fill *fill, void *object,
 	char path[CONF_PATH_MAX];
 	uint8_t i;
 
-	if (setting->text[0] == '\0' || !list_path(fill, setting->text, path)) {
+	if (setting->text[0] == '\0' || !fill_path(fill, setting->text, path)) {
 		problem(fill, setting, "is no path of a list file, or too long a one");
 		return;
 	}
@@ -187,9 +177,7 @@ static void store_type(struct config_fill *fill, void *object,
 	if (type < 0)
 		return;
 	service->type = (uint8_t)type;
-	if (type == SERVICE_SUBMISSIONS)
-		problem(fill, setting, "needs TLS, which this version does not have yet");
-	else if (type == SERVICE_POP3 || type == SERVICE_POP3S)
+	if (type == SERVICE_POP3 || type == SERVICE_POP3S)
 		problem(fill, setting,
 			"needs POP3, which this version does not have yet; type = "
 			"tcp guards its port in the kernel");
@@ -336,6 +324,19 @@ static const struct config_field service_fields[] = {
 	CHOICE("client-address", struct conf_service, client_address,
 	       client_address_names),
 	CHOICE("bare-newline", struct conf_service, bare_newline, bare_newline_names),
+	CHOICE("tls", struct conf_service, tls, tls_names),
+	LIST("certificates", store_certificate),
+	CHOICE("tls-min", struct conf_service, tls_min, tls_min_names),
+	YES("require-tls-for-auth", struct conf_service, require_tls_for_auth),
+	CHOICE("backend-tls", struct conf_service, backend_tls, backend_tls_names),
+	YES("backend-verify", struct conf_service, backend_verify),
+	OWN("backend-ca", store_backend_ca),
+	TEXT("backend-verify-name", struct conf_service, backend_verify_name),
+};
+
+static const struct config_field certificate_fields[] = {
+	OWN("chain", store_chain),
+	OWN("key", store_key),
 };
 
 #define LIMIT(name, member, min, max) NUMBER(name, struct conf_limits, member, min, max)
@@ -363,6 +364,10 @@ static const struct config_field limits_fields[] = {
 	LIMIT("dns-cache-entries", dns_cache_entries, 1024, 1048576),
 	LIMIT_TIME("dns-ttl-min", dns_ttl_min_s, 0, HOUR_S),
 	LIMIT_TIME("dns-ttl-max", dns_ttl_max_s, 0, 7 * DAY_S),
+	LIMIT("tls-handshakes-max", tls_handshakes_max, 1, 1000000),
+	LIMIT("tls-handshakes-per-client-max", tls_handshakes_per_client_max, 1, 1000000),
+	LIMIT_TIME("tls-handshake-timeout", tls_handshake_timeout_s, 1, 10 * MINUTE_S),
+	LIMIT_TIME("tls-ticket-rotation", tls_ticket_rotation_s, MINUTE_S, 3 * DAY_S),
 };
 
 #define ROWS(table) table, sizeof(table) / sizeof((table)[0])
@@ -371,6 +376,7 @@ const struct config_fields config_shape_table[SHAPE_COUNT] = {
 	[SHAPE_ROOT] = {NULL, ROWS(root_fields)},
 	[SHAPE_POLICY] = {"policy", ROWS(policy_fields)},
 	[SHAPE_SERVICE] = {"service", ROWS(service_fields)},
+	[SHAPE_CERTIFICATE] = {"certificate", ROWS(certificate_fields)},
 	[SHAPE_LIMITS] = {"limits", ROWS(limits_fields)},
 };
 

@@ -13,6 +13,9 @@ struct config_fill {
 	const struct config_source *source;
 	unsigned int policy_lines[CONF_POLICIES_MAX]; /* where their sections end */
 	unsigned int service_lines[CONF_SERVICES_MAX];
+	struct config_place chain_places[CONF_CERTIFICATES_MAX];
+	struct config_place key_places[CONF_CERTIFICATES_MAX];
+	struct config_place ca_places[CONF_SERVICES_MAX]; /* line 0: the default's */
 };
 
 /* The place of a setting in postern.conf. */
@@ -26,11 +29,30 @@ void fill_object(struct config_fill *fill, const struct config_section *section,
 /* Read each list file into the builders of the policies that name it (proc/config_list). */
 void fill_lists(struct config_fill *fill);
 
-/* The settings outside of sections, of policy, service and limits (proc/config_fields). */
+/* A path, relative to the directory of postern.conf. false: too long. */
+bool fill_path(const struct config_fill *fill, const char *name, char out[CONF_PATH_MAX]);
+
+/* proc/config_tls: settings of certificates and TLS. */
+void store_chain(struct config_fill *fill, void *object,
+		 const struct config_setting *setting);
+void store_key(struct config_fill *fill, void *object,
+	       const struct config_setting *setting);
+void store_certificate(struct config_fill *fill, void *object,
+		       const struct config_setting *setting);
+void store_backend_ca(struct config_fill *fill, void *object,
+		      const struct config_setting *setting);
+/* What a service's TLS is where nothing is said. */
+void fill_tls_defaults(const struct config_section *section,
+		       struct conf_service *service);
+/* Read the files that the configuration names, look at them, and make a bundle of them. */
+void fill_certificates(struct config_fill *fill);
+
+/* The settings outside of sections, of policy, service, certificate and limits (proc/config_fields). */
 enum config_shape {
 	SHAPE_ROOT,
 	SHAPE_POLICY,
 	SHAPE_SERVICE,
+	SHAPE_CERTIFICATE,
 	SHAPE_LIMITS,
 	SHAPE_COUNT,
 };

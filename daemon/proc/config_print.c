@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/num.h"
 #include "proc/config_fill.h"
@@ -140,6 +141,34 @@ static void print_policy(FILE *out, const struct config *config, uint8_t index)
 	(void)fprintf(out, " }\n}\n");
 }
 
+static void print_service_tls(FILE *out, const struct conf *conf,
+			      const struct conf_service *service)
+{
+	(void)fprintf(out, "\tcertificates = {");
+	for (uint8_t i = 0; i < service->certificate_count; i++)
+		(void)fprintf(out, "%s \"%s\"", i ? "," : "",
+			      conf->certificates[service->certificates[i]].name);
+	(void)fprintf(out, " }\n\tbackend-ca = \"%s\"\n", service->backend_ca);
+}
+
+static void print_certificate(FILE *out, const struct config *config, uint8_t index)
+{
+	const struct conf_certificate *certificate = &config->conf.certificates[index];
+	const struct tls_cert_facts *facts = &config->certificates->facts[index];
+	char day[32] = "";
+	time_t end = (time_t)facts->not_after_s;
+	struct tm tm;
+
+	if (gmtime_r(&end, &tm))
+		(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", &tm);
+	(void)fprintf(out, "\ncertificate %s {\t# %s, until %s:", certificate->name,
+		      facts->key, day);
+	for (uint32_t i = 0; i < facts->name_count && i < TLS_NAMES_MAX; i++)
+		(void)fprintf(out, " %s", facts->names[i]);
+	(void)fprintf(out, "\n\tchain = \"%s\"\n\tkey = \"%s\"\n}\n", certificate->chain,
+		      certificate->key);
+}
+
 static void print_service(FILE *out, const struct conf *conf,
 			  const struct conf_service *service)
 {
@@ -160,6 +189,7 @@ static void print_service(FILE *out, const struct conf *conf,
 		print_endpoints(out, "\tbackend", service->backend,
 				service->backend_count);
 		print_fields(out, "\t", SHAPE_SERVICE, service);
+		print_service_tls(out, conf, service);
 	}
 	(void)fprintf(out, "}\n");
 }
@@ -171,6 +201,8 @@ void config_print(FILE *out, const struct config *config)
 	print_root(out, conf);
 	for (uint8_t i = 0; i < conf->policy_count; i++)
 		print_policy(out, config, i);
+	for (uint8_t i = 0; i < conf->certificate_count; i++)
+		print_certificate(out, config, i);
 	for (uint8_t i = 0; i < conf->service_count; i++)
 		print_service(out, conf, &conf->services[i]);
 	(void)fprintf(out, "\nlimits {\n");

@@ -107,6 +107,7 @@ static void gate_take_conf(struct gate *gate, const struct msg_conf *message, in
 		return;
 	}
 	accept_renumber(gate, old.conf);
+	gate_tls_renumber(gate, old.conf);
 	sessions_renumber(gate, old.conf);
 	snapshot_close(&old);
 }
@@ -153,9 +154,14 @@ static void gate_drain(struct gate *gate, int64_t grace_s)
 	gate->is_draining = true;
 	gate->drain_ends_ms = gate->now_ms + (uint64_t)grace_s * 1000;
 	accept_stop(gate);
-	for (uint32_t i = 0; i < gate->session_max; i++)
-		if (gate->sessions[i].state != SESSION_FREE)
-			gate->sessions[i].protocol->stop(&gate->sessions[i], "shutdown");
+	for (uint32_t i = 0; i < gate->session_max; i++) {
+		struct session *s = &gate->sessions[i];
+
+		if (s->state == SESSION_TLS)
+			session_kill(s, "shutdown", NULL);
+		else if (s->state != SESSION_FREE)
+			s->protocol->stop(s, "shutdown");
+	}
 	(void)evtimer_add(gate->tick, &soon);
 }
 
@@ -340,6 +346,12 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 	case MSG_ANSWER:
 		gate_take_answer(gate, &msg->answer);
 		break;
+	case MSG_TLS:
+		gate_tls_take(gate, owned);
+		break;
+	case MSG_TICKETS:
+		gate_tls_take_tickets(gate, &msg->tickets);
+		break;
 	default:
 		break; /* msg_validate() lets through only what is above */
 	}
@@ -359,7 +371,10 @@ static void gate_on_tick(evutil_socket_t fd, short what, void *context)
 	while ((node = wheel_next(&gate->wheel, gate->now_ms))) {
 		struct session *s = (struct session *)node;
 
-		s->protocol->timeout(s);
+		if (s->state == SESSION_TLS)
+			session_kill(s, "tls-timeout", NULL);
+		else
+			s->protocol->timeout(s);
 	}
 	if (gate->is_started && !gate->is_draining)
 		accept_resume(gate);
@@ -453,6 +468,7 @@ static void gate_free(struct gate **gate)
 		(void)munmap(g->bans_memory, g->bans_size_bytes);
 	if (g->conf)
 		snapshot_close(&g->snapshot);
+	gate_tls_done(g);
 	digest_free(&g->digest);
 	if (g->base)
 		event_base_free(g->base);
@@ -470,10 +486,15 @@ int gate_main(const struct child_boot *boot)
 	gate_ignore_signals();
 	gate_init(gate, boot->index);
 	gate->fds_max = gate_raise_fds();
+	if (tls_init()) { /* before all else that the library does */
+		log_error("event=gate-failed what=tls");
+		return EXIT_FAILURE;
+	}
 	gate->digest = digest_new();
 	gate->base = gate_make_loop();
 	if (!gate->digest || !gate->base || accept_init(gate) ||
-	    getrandom(gate->client_seed, sizeof(gate->client_seed), 0) < 0) {
+	    getrandom(gate->client_seed, sizeof(gate->client_seed), 0) < 0 ||
+	    gate_tls_init(gate)) {
 		log_error("event=gate-failed what=start");
 		return EXIT_FAILURE;
 	}

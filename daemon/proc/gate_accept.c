@@ -13,6 +13,7 @@
 #include "policy/verdict.h"
 #include "proc/gate_smtp.h"
 #include "proc/session.h"
+#include "proc/session_tls.h"
 
 /* What holds where a policy or a service type is switched off: everything, and nothing is checked. */
 #define FLAGS_WHEN_OFF (FLAG_PA | FLAG_AS | FLAG_AR)
@@ -47,6 +48,7 @@ static const struct session_protocol *accept_protocol(const struct conf_service 
 	static const struct session_protocol *const by_type[SERVICE_TYPE_COUNT] = {
 		[SERVICE_SMTP] = &smtp_protocol,
 		[SERVICE_SUBMISSION] = &smtp_protocol,
+		[SERVICE_SUBMISSIONS] = &smtp_protocol,
 	};
 
 	assert(by_type[service->type]); /* conf_validate() lets no other have a listener */
@@ -54,9 +56,10 @@ static const struct session_protocol *accept_protocol(const struct conf_service 
 }
 
 /* A courtesy: it may fail. */
-static void accept_say(int fd, const char *words)
+static void accept_say(int fd, const struct conf_service *service, const char *words)
 {
-	(void)sock_write(fd, words, strlen(words));
+	if (service->tls == TLS_MODE_NONE || service->tls == TLS_MODE_STARTTLS)
+		(void)sock_write(fd, words, strlen(words));
 }
 
 static void accept_refuse(struct gate_listener *listener, int fd,
@@ -67,7 +70,7 @@ static void accept_refuse(struct gate_listener *listener, int fd,
 	char addr_text[ADDR_TEXT_MAX];
 	uint32_t dropped;
 
-	accept_say(fd, accept_protocol(service)->refused);
+	accept_say(fd, service, accept_protocol(service)->refused);
 	close_fd(&fd);
 	if (log_limit_take(&gate->log_limits.refused, gate->now_ns, &dropped))
 		log_info(
@@ -85,7 +88,7 @@ static void accept_turn_away(struct gate_listener *listener, int fd,
 	char addr_text[ADDR_TEXT_MAX];
 	uint32_t dropped;
 
-	accept_say(fd, accept_protocol(service)->crowded);
+	accept_say(fd, service, accept_protocol(service)->crowded);
 	close_fd(&fd);
 	if (log_limit_take(&gate->log_limits.crowded, gate->now_ns, &dropped))
 		log_warn("event=crowded addr=%s port=%u service=%s limit=%s dropped=%u",
@@ -140,7 +143,10 @@ static void accept_one(struct gate_listener *listener, int fd,
 		return;
 	}
 	start_ticking(gate);
-	session->protocol->greet(session);
+	if (session->tls_mode == TLS_MODE_IMPLICIT)
+		session_begin_tls(session);
+	else
+		session->protocol->greet(session);
 }
 
 static void accept_failed(struct gate *gate, int err)

@@ -201,6 +201,7 @@ static void smtp_timeout_now(struct session *s)
 	switch ((enum session_state)s->state) {
 	case SESSION_CONNECT:
 	case SESSION_BANNER:
+	case SESSION_STARTTLS:
 		backend_next(s);
 		return;
 	case SESSION_DATA_END:
@@ -229,6 +230,7 @@ static void smtp_timeout_now(struct session *s)
 	case SESSION_SWALLOW:
 		smtp_bye(s, "421 4.4.2 timeout, closing\r\n", "timeout");
 		return;
+	case SESSION_TLS:
 	case SESSION_FLUSH:
 	case SESSION_LINGER:
 	case SESSION_FREE:
@@ -276,6 +278,33 @@ static bool smtp_is_amid(const struct session *s)
 	return s->smtp.in_mail;
 }
 
+/* RFC 3207 section 4.2: what was said before counts for nothing, but for the limits. */
+static void smtp_forget(struct session *s)
+{
+	const uint32_t commands = s->smtp.commands;
+	const uint32_t errors = s->smtp.errors;
+
+	memset(&s->smtp, 0, sizeof(s->smtp));
+	s->smtp.commands = commands;
+	s->smtp.errors = errors;
+	line_scanner_init(&s->smtp.lines, session_line_max(s));
+	s->auth_by = AUTH_BY_NONE;
+	s->helo_len = 0;
+	s->from[0] = '\0';
+	s->rcpt[0] = '\0';
+	session_auth_look(s);
+	s->state = SESSION_HELO;
+	session_deadline(s, s->gate->conf->limits.greeting_timeout_s);
+}
+
+static void smtp_secured(struct session *s, struct leg *leg)
+{
+	if (leg->is_client)
+		smtp_forget(s);
+	else
+		smtp_backend_secured(s);
+}
+
 static void smtp_greet(struct session *s)
 {
 	const struct conf *conf = s->gate->conf;
@@ -297,6 +326,7 @@ const struct session_protocol smtp_protocol = {
 	.timeout = smtp_timeout,
 	.stop = smtp_stop,
 	.finish = smtp_finish,
+	.secured = smtp_secured,
 	.is_amid = smtp_is_amid,
 	.backend_begins = smtp_backend_begins,
 	.backend_absent = smtp_backend_absent,

@@ -15,6 +15,32 @@ void smtp_backend_begins(struct session *s)
 	smtp_reply_init(&s->smtp.replies);
 }
 
+void smtp_backend_ready(struct session *s)
+{
+	const bool wants_tls = s->backend_tls == BACKEND_TLS_STARTTLS && !s->backend.tls;
+
+	s->smtp.xclient_left = 0;
+	if (wants_tls || s->client_address == CLIENT_ADDRESS_XCLIENT)
+		smtp_say_own_hello(s);
+	else
+		smtp_say_hello(s);
+}
+
+void smtp_backend_secured(struct session *s)
+{
+	smtp_reply_init(&s->smtp.replies);
+	smtp_backend_ready(s);
+}
+
+void smtp_say_starttls(struct session *s)
+{
+	static const char line[] = "STARTTLS\r\n";
+
+	leg_put(&s->backend, line, sizeof(line) - 1);
+	s->state = SESSION_STARTTLS;
+	session_deadline(s, s->gate->conf->limits.backend_reply_timeout_s);
+}
+
 void smtp_backend_absent(struct session *s)
 {
 	smtp_bye(s, "421 4.3.2 mail host not available\r\n", "backend-unavailable");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * proc/gate_smtp_backend - what postern says to the backend before a client's commands: EHLO, XCLIENT.
+ * proc/gate_smtp_backend - what postern says to the backend before a client's commands: EHLO, STARTTLS, XCLIENT.
  *
  * The connection is opened only when the client has said a valid EHLO; XCLIENT is spoken
  * before that EHLO is passed on.
@@ -12,6 +12,13 @@
 
 /* A new connection is under way: nothing of an earlier one counts. */
 void smtp_backend_begins(struct session *session);
+
+/* Its greeting has come, or TLS with it has begun: what is said next? */
+void smtp_backend_ready(struct session *session);
+void smtp_backend_secured(struct session *session);
+
+/* Ask it for TLS, which it has offered. */
+void smtp_say_starttls(struct session *session);
 
 /* There is none to be had. */
 void smtp_backend_absent(struct session *session);

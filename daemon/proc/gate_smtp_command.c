@@ -19,11 +19,13 @@
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/session_auth.h"
+#include "proc/session_tls.h"
 #include "wire/smtp.h"
 
 /* A line being dealt with. */
 struct request {
 	const char *line;
+	size_t consumed; /* of the client's input, with its end */
 	struct smtp_command command;
 	const char *arg; /* of the command, inside line */
 	struct smtp_path path;
@@ -227,6 +229,8 @@ static const char *check_auth(struct session *s, struct request *r)
 		return no_hello;
 	if (!(s->flags & FLAG_AS))
 		return "503 5.5.1 AUTH is not allowed here\r\n";
+	if (!session_may_login(s))
+		return "538 5.7.11 say STARTTLS first: no password in the clear\r\n";
 	if (!(s->smtp.caps & SMTP_CAP_AUTH))
 		return "503 5.5.1 the mail host does not offer AUTH\r\n";
 	if (s->auth_by == AUTH_BY_LOGIN)
@@ -247,6 +251,31 @@ static const char *check_auth(struct session *s, struct request *r)
 static void proceed_auth(struct session *s, const struct request *r)
 {
 	auth_begin(s, r->arg, &r->auth);
+}
+
+/* ---- STARTTLS -------------------------------------------------------------------------------- */
+
+static const char *check_starttls(struct session *s, struct request *r)
+{
+	(void)r;
+	if (session_is_tls(s))
+		return "503 5.5.1 TLS is on already\r\n";
+	if (!session_offers_tls(s))
+		return not_here;
+	if (s->smtp.in_mail)
+		return "503 5.5.1 no STARTTLS within a message\r\n";
+	if (session_tls_limit(s))
+		return "454 4.7.0 no TLS at the moment, try again later\r\n";
+	return NULL;
+}
+
+/* The backend starts anew as well: what the client said in the clear was perhaps not its own. */
+static void proceed_starttls(struct session *s, const struct request *r)
+{
+	smtp_quit_backend(s);
+	session_detach(s, &s->backend, false);
+	pipe_close(s);
+	session_start_tls(s, r->consumed, "220 2.0.0 go ahead\r\n");
 }
 
 /* ---- answered here --------------------------------------------------------------------------- */
@@ -300,6 +329,7 @@ static const struct command_row rows[SMTP_VERB_COUNT] = {
 	[SMTP_DATA] = {check_data, proceed_verb, false},
 	[SMTP_RSET] = {NULL, proceed_reset, false},
 	[SMTP_AUTH] = {check_auth, proceed_auth, true},
+	[SMTP_STARTTLS] = {check_starttls, proceed_starttls, true},
 	[SMTP_NOOP] = {NULL, proceed_noop, false},
 	[SMTP_VRFY] = {NULL, proceed_vrfy, false},
 	[SMTP_HELP] = {refuse_verb, NULL, false},
@@ -309,7 +339,6 @@ static const struct command_row rows[SMTP_VERB_COUNT] = {
 	[SMTP_LHLO] = {refuse_verb, NULL, false},
 	[SMTP_BDAT] = {refuse_verb, NULL, false},
 	[SMTP_EXPN] = {refuse_verb, NULL, false},
-	[SMTP_STARTTLS] = {refuse_verb, NULL, false},
 	[SMTP_ETRN] = {refuse_verb, NULL, false},
 	[SMTP_TURN] = {refuse_verb, NULL, false},
 	[SMTP_ATRN] = {refuse_verb, NULL, false},
@@ -348,7 +377,7 @@ static bool waits_for_check(struct session *s, enum smtp_verb verb)
 
 bool smtp_command(struct session *s, const char *line, const struct line *found)
 {
-	struct request request = {.line = line};
+	struct request request = {.line = line, .consumed = found->consumed};
 	const struct command_row *row;
 	const char *problem = NULL;
 

@@ -16,6 +16,7 @@
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/relay.h"
+#include "proc/session_tls.h"
 #include "wire/xclient.h"
 
 #define CODE_MAIL_HOST_READY 220u
@@ -100,11 +101,7 @@ static void on_banner(struct session *s, const struct reply *reply)
 		return; /* still SESSION_BANNER: the next address has its turn */
 	}
 	backend_worked(s);
-	s->smtp.xclient_left = 0;
-	if (s->client_address == CLIENT_ADDRESS_XCLIENT)
-		smtp_say_own_hello(s);
-	else
-		smtp_say_hello(s);
+	smtp_backend_ready(s);
 }
 
 /* Without XCLIENT the backend would take postern for the client, and perhaps relay for it. */
@@ -117,6 +114,27 @@ static void xclient_refuse(struct session *s, const char *why)
 			  s->service_name, why, dropped);
 	smtp_bye(s, "421 4.3.5 the mail host is not set up for this gate\r\n",
 		 "xclient-refused");
+}
+
+/* Never without: who takes the offer away would read the mail. */
+static void own_hello_wants_tls(struct session *s)
+{
+	if (s->smtp.caps & SMTP_CAP_STARTTLS) {
+		smtp_say_starttls(s);
+		return;
+	}
+	s->state = SESSION_STARTTLS;
+	session_fail_tls(s, "STARTTLS is not offered");
+}
+
+static void on_starttls(struct session *s, const struct reply *reply)
+{
+	if (!reply->is_end)
+		return;
+	if (reply->line.code == CODE_MAIL_HOST_READY)
+		session_connect_tls(s, reply->line.consumed);
+	else
+		session_fail_tls(s, "STARTTLS is refused");
 }
 
 static void on_own_hello(struct session *s, const struct reply *reply)
@@ -133,6 +151,10 @@ static void on_own_hello(struct session *s, const struct reply *reply)
 	}
 	if (!reply->is_end)
 		return;
+	if (s->backend_tls == BACKEND_TLS_STARTTLS && !s->backend.tls) {
+		own_hello_wants_tls(s);
+		return;
+	}
 	if (!(s->smtp.caps & SMTP_CAP_XCLIENT) ||
 	    !(s->smtp.xclient_left & XCLIENT_ADDR)) {
 		xclient_refuse(s, "the backend does not offer XCLIENT ADDR to this host");
@@ -180,7 +202,8 @@ static void hello_add_auth(struct session *s, const char *text,
 	struct span word;
 
 	/* "AUTH=..." repeats the same mechanisms for clients of another age. */
-	if (offer->old_auth || !(s->flags & FLAG_AS) || s->smtp.mechs[0])
+	if (offer->old_auth || !(s->flags & FLAG_AS) || s->smtp.mechs[0] ||
+	    !session_may_login(s))
 		return;
 	buf_init(&mechs, s->smtp.mechs, sizeof(s->smtp.mechs));
 	while (smtp_next_word(text, &rest, &word)) {
@@ -233,6 +256,8 @@ static void on_hello(struct session *s, const struct reply *reply)
 	if (!reply->is_end)
 		return;
 	if (reply->line.code == CODE_OK) {
+		if (s->smtp.is_esmtp && session_offers_tls(s))
+			hello_add(pipeline, "STARTTLS", 8);
 		pipeline->text[pipeline->text_last + 3] = ' ';
 		leg_put(&s->client, pipeline->text, pipeline->text_len);
 		s->smtp.has_hello = true;
@@ -393,6 +418,7 @@ static void on_reply(struct session *s, const struct reply *reply)
 	static void (*const by_state[SESSION_STATE_COUNT])(struct session *,
 							   const struct reply *) = {
 		[SESSION_BANNER] = on_banner,
+		[SESSION_STARTTLS] = on_starttls,
 		[SESSION_XEHLO] = on_own_hello,
 		[SESSION_XCLIENT] = on_xclient,
 		[SESSION_EHLO] = on_hello,
@@ -415,6 +441,7 @@ void smtp_backend_lost(struct session *s)
 	switch ((enum session_state)s->state) {
 	case SESSION_CONNECT:
 	case SESSION_BANNER:
+	case SESSION_STARTTLS:
 		backend_next(s);
 		return;
 	case SESSION_DATA:
@@ -425,6 +452,7 @@ void smtp_backend_lost(struct session *s)
 		return;
 	case SESSION_SWALLOW:
 	case SESSION_FREE:
+	case SESSION_TLS:
 	case SESSION_HELO:
 	case SESSION_FLUSH:
 	case SESSION_LINGER:
@@ -457,6 +485,13 @@ static bool expects_reply(const struct session *s)
 	return s->state != SESSION_DATA;
 }
 
+/* What it has just said ends the attempt: the next address has its turn. */
+static bool backend_is_refused(const struct session *s)
+{
+	return s->state == SESSION_BANNER ||
+	       (s->state == SESSION_STARTTLS && s->backend.has_ended);
+}
+
 bool smtp_backend_step(struct session *s)
 {
 	bool progress = backend_step(s);
@@ -483,7 +518,7 @@ bool smtp_backend_step(struct session *s)
 		}
 		reply.is_end = result == SMTP_REPLY_END;
 		on_reply(s, &reply);
-		if (reply.is_end && s->state == SESSION_BANNER) {
+		if (reply.is_end && backend_is_refused(s)) {
 			smtp_backend_lost(s);
 			return true;
 		}

@@ -50,16 +50,21 @@ void smtp_bye(struct session *s, const char *text, const char *reason)
 	session_end_after_flush(s, reason);
 }
 
-void smtp_quit(struct session *s)
+void smtp_quit_backend(struct session *s)
 {
 	static const char quit[] = "QUIT\r\n";
 
-	if (s->backend.fd >= 0 && leg_flush(&s->backend)) {
-		/* Its 221 is not waited for: everything that was to be delivered has been answered. */
-		leg_put(&s->backend, quit, sizeof(quit) - 1);
-		(void)leg_flush(&s->backend);
-		s->smtp.in_mail = false;
-	}
+	if (s->backend.fd < 0 || !leg_flush(&s->backend))
+		return;
+	/* Its 221 is not waited for: everything that was to be delivered has been answered. */
+	leg_put(&s->backend, quit, sizeof(quit) - 1);
+	(void)leg_flush(&s->backend);
+	s->smtp.in_mail = false;
+}
+
+void smtp_quit(struct session *s)
+{
+	smtp_quit_backend(s);
 	s->is_polite = true;
 	smtp_bye(s, "221 2.0.0 goodbye\r\n", "quit");
 }

@@ -24,6 +24,9 @@ void smtp_bye(struct session *session, const char *text, const char *reason);
 /* The answers of postern's own that stand first in the queue can go out. */
 void smtp_say_waiting(struct session *session);
 
+/* Take leave of the backend, if that goes at once. */
+void smtp_quit_backend(struct session *session);
+
 /* The client said QUIT and everything before it is answered. */
 void smtp_quit(struct session *session);
 

@@ -17,6 +17,7 @@
 #include "base/prefix_set.h"
 #include "proc/channel.h"
 #include "proc/gate_pool.h"
+#include "proc/gate_tls.h"
 #include "proc/gate_wheel.h"
 #include "proc/snapshot.h"
 #include "sys/digest.h"
@@ -44,7 +45,7 @@ struct gate_listener {
 
 /* Budgets for lines that a stranger can provoke. */
 struct gate_log_limits {
-	struct log_limit refused, crowded, accept, http, xclient, backend, smuggling;
+	struct log_limit refused, crowded, accept, http, xclient, backend, smuggling, tls;
 };
 
 struct gate {
@@ -62,6 +63,7 @@ struct gate {
 	void *bans_memory;
 	size_t bans_size_bytes;
 	struct digest *digest;
+	struct gate_tls tls;
 
 	struct channel *keeper, *ledger, *checker;
 

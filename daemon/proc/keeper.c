@@ -109,6 +109,10 @@ static int start_guard(struct keeper *keeper)
 	if (getrandom(keeper->digest_key, sizeof(keeper->digest_key), 0) !=
 	    sizeof(keeper->digest_key))
 		return -EIO;
+	err = tls_prepare(keeper);
+	if (err)
+		return err;
+	keeper->tls.certificates = TAKE_PTR(config->certificates);
 	setup_limits(&config->conf);
 	err = setup_directories(keeper, &config->conf);
 	if (!err)
@@ -332,6 +336,7 @@ static void keeper_free(struct keeper **keeper)
 	if (k->deadline)
 		event_free(k->deadline);
 	watch_free(k);
+	tls_free(k);
 	if (k->base)
 		event_base_free(k->base);
 	listeners_undo(k, k->listener_count);
@@ -366,6 +371,8 @@ int keeper_main(const char *config_path)
 		err = loop_prepare(keeper);
 	if (!err)
 		err = watch_start(keeper);
+	if (!err)
+		err = tls_start(keeper);
 	if (!err) {
 		children_init(keeper, keeper_conf(keeper)->gates);
 		err = children_start(keeper);

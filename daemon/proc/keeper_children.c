@@ -256,8 +256,10 @@ static void child_equip(struct keeper_child *child)
 	struct keeper *keeper = child->keeper;
 
 	child_send_conf(child);
-	if (child->role == ROLE_GATE)
+	if (child->role == ROLE_GATE) {
+		tls_send(keeper, child);
 		listeners_send(keeper, child);
+	}
 	if (child->role == ROLE_LEDGER)
 		child_send_bans(child, keeper->bans_next_fd, true);
 	child_connect_peers(child);

@@ -149,6 +149,7 @@ static int check_caller(const struct snapshot *old, const struct snapshot *fresh
 
 struct change {
 	struct keeper *keeper;
+	struct config *config;
 	struct snapshot snapshot;
 	int snapshot_fd;
 	size_t opened; /* listeners */
@@ -206,14 +207,16 @@ static void change_commit(struct change *change)
 	for (size_t i = 0; i < keeper->child_count; i++)
 		if (keeper->children[i].channel)
 			child_send_conf(&keeper->children[i]);
+	tls_replace(keeper, &change->config->certificates);
 	listeners_announce(keeper, change->opened);
 	listeners_close_others(keeper, keeper_conf(keeper));
 	kernel_detach_others(keeper, keeper_conf(keeper));
 }
 
-static int change_make(struct change *change, struct config *config)
+static int change_make(struct change *change)
 {
 	struct keeper *keeper = change->keeper;
+	struct config *config = change->config;
 	int err = kernel_assign_ids(keeper, &config->conf);
 
 	if (!err)
@@ -251,13 +254,14 @@ static void tell_unguarded(const struct keeper *keeper, struct buf *out)
 static int reload_with(struct keeper *keeper, struct config *config,
 		       const struct addr *guarded, struct buf *out)
 {
-	AUTO(change_done) struct change change = {.keeper = keeper, .snapshot_fd = -1};
+	AUTO(change_done)
+	struct change change = {.keeper = keeper, .config = config, .snapshot_fd = -1};
 	char fixed[2048];
 	struct buf kept = BUF_OVER(fixed);
 	int err;
 
 	keep_fixed(keeper, &config->conf, &kept);
-	err = change_make(&change, config);
+	err = change_make(&change);
 	if (!err) {
 		err = check_caller(&keeper->snapshot, &change.snapshot, guarded, out);
 		if (err)

@@ -7,6 +7,7 @@
  *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel
  *          - keeper_snapshot, keeper_setup
  *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
+ *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
 #ifndef PROC_KEEPER_STATE_H
 #define PROC_KEEPER_STATE_H
@@ -34,6 +35,8 @@ struct event_base;
 #define KEEPER_END_WAIT_S	10 /* checker and ledger, after the gates */
 #define KEEPER_DRAIN_SLACK_S	2  /* gates, past their grace */
 #define KEEPER_SIGNALS		5
+#define KEEPER_TLS_LOOK_S	10 /* are the certificate files as they were? */
+#define KEEPER_TLS_PROBLEM_MAX	1024u
 
 enum keeper_phase {
 	PHASE_START, /* not every child has been ready yet */
@@ -71,6 +74,18 @@ struct keeper_interface {
 	bool is_new; /* attached by this run, not taken over from an earlier one */
 };
 
+/* Certificates and what else the gates' TLS needs. */
+struct keeper_tls {
+	struct certificates *certificates; /* in force; NULL: none are needed */
+	struct tls_tickets *
+		tickets; /* a page of its own, that no child inherits; NULL before the start */
+	uint64_t rotate_ns; /* when the next key is made; monotonic clock */
+	struct event *look;
+	char problem[KEEPER_TLS_PROBLEM_MAX]; /* why changed files are not in force; "" */
+	bool is_told;			      /* the problem stands in the log */
+	bool was_bad[CONF_CERTIFICATES_MAX];  /* told: expired, or soon */
+};
+
 struct keeper {
 	const char *config_path; /* borrowed */
 	struct event_base *base;
@@ -100,6 +115,8 @@ struct keeper {
 	int watch_fd;
 	struct event *watch, *watch_pause; /* NULL: none */
 	char empty_dir[CONF_PATH_MAX];
+
+	struct keeper_tls tls;
 
 	char warnings[KEEPER_WARNINGS_MAX][CONFIG_NOTE_MAX_BYTES];
 	size_t warning_count;
@@ -192,6 +209,18 @@ void children_reap(struct keeper *keeper);
 /* How many of this role run. */
 size_t children_running(const struct keeper *keeper, enum process_role role);
 void children_free(struct keeper *keeper);
+
+/* ---- keeper_tls: certificates and ticket keys ---- */
+
+/* Make the first ticket key. 0; -errno. */
+int tls_prepare(struct keeper *keeper) MUST_CHECK;
+/* Begin to watch the files. 0; -errno. */
+int tls_start(struct keeper *keeper) MUST_CHECK;
+/* Take over what was read with the configuration that is in force now. */
+void tls_replace(struct keeper *keeper, struct certificates **certificates);
+/* All that a gate needs. After its CONF. */
+void tls_send(struct keeper *keeper, struct keeper_child *gate);
+void tls_free(struct keeper *keeper);
 
 /* ---- keeper_ops: orders of the ledger ---- */
 

@@ -215,6 +215,12 @@ static bool report_is_valid(const struct msg *msg, bool has_fd)
 	       text_ends(msg->report.text, sizeof(msg->report.text));
 }
 
+static bool tickets_is_valid(const struct msg *msg, bool has_fd)
+{
+	(void)has_fd;
+	return msg->tickets.count <= TLS_TICKET_KEYS;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define HEAD_BYTES     offsetof(struct msg, conf)
@@ -254,6 +260,9 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 	[MSG_ORDER] = {"order", SIZE_OF(order), LEDGER_TO_KEEPER, FD_NEVER, order_is_valid},
 	[MSG_REPORT] = {"report", SIZE_OF(report), KEEPER_TO_LEDGER, FD_NEVER, report_is_valid},
 	[MSG_READY] = {"ready", HEAD_BYTES, FROM_CHILDREN, FD_NEVER, NULL},
+	[MSG_TLS] = {"tls", HEAD_BYTES, ROUTE(ROLE_KEEPER, ROLE_GATE), FD_ALWAYS, NULL},
+	[MSG_TICKETS] = {"tickets", SIZE_OF(tickets), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_NEVER,
+			 tickets_is_valid},
 };
 /* clang-format on */
 

@@ -8,6 +8,7 @@
  * A receiver of a refused message logs it and ends (the keeper instead kills the sender).
  *
  *   keeper -> any     CONF, LISTENER, BANSET, PEER, START, DRAIN
+ *   keeper -> gate    TLS, TICKETS
  *   gate -> ledger    STRIKE, LOGIN, SESSIONS_PAGE
  *   ledger -> gate    RECHECK, SESSIONS
  *   gate -> checker   CHECK          checker -> gate    ANSWER
@@ -26,6 +27,7 @@
 #include "policy/auth.h"
 #include "policy/conf.h"
 #include "policy/strikes.h"
+#include "sys/tls.h"
 
 #define MSG_USER_MAX	 64u   /* user name or recipient, escaped and cut, with the NUL */
 #define MSG_EVIDENCE_MAX 128u  /* a reply of the backend, with the NUL */
@@ -63,6 +65,8 @@ enum msg_type {
 	MSG_ORDER,
 	MSG_REPORT,
 	MSG_READY, /* child -> keeper: has all it needs and works */
+	MSG_TLS, /* + fd: certificates and keys, as proc/tls_bundle lays them out for the latest CONF */
+	MSG_TICKETS,
 	MSG_TYPE_END,
 };
 
@@ -209,6 +213,12 @@ struct msg_report {
 	char text[MSG_TEXT_MAX];
 };
 
+/* The newest first; the others are still accepted. */
+struct msg_tickets {
+	uint32_t count; /* <= TLS_TICKET_KEYS */
+	struct tls_ticket_key keys[TLS_TICKET_KEYS];
+};
+
 struct msg {
 	uint32_t type; /* enum msg_type */
 	uint32_t pad;
@@ -229,6 +239,7 @@ struct msg {
 		struct msg_ban_walk ban_walk;
 		struct msg_order order;
 		struct msg_report report;
+		struct msg_tickets tickets;
 	};
 };
 

@@ -12,6 +12,7 @@
 #include "base/siphash.h"
 #include "proc/session_leg.h"
 #include "proc/session_log.h"
+#include "proc/session_tls.h"
 
 static_assert(sizeof(struct session) <= 2048, "an idle session must stay cheap");
 static_assert(offsetof(struct session, timer) == 0, "the wheel hands back the node");
@@ -150,6 +151,9 @@ struct session *session_new(struct gate *gate, const struct session_start *start
 	s->service_type = service->type;
 	s->client_address = service->client_address;
 	s->bare_newline = service->bare_newline;
+	s->tls_mode = service->tls;
+	s->require_tls_for_auth = service->require_tls_for_auth;
+	s->backend_tls = service->backend_tls;
 	memcpy(s->service_name, service->name, sizeof(s->service_name));
 	s->state = SESSION_HELO;
 	s->verdict = "permit";
@@ -259,6 +263,8 @@ static void session_flush_step(struct session *s)
 		return;
 	}
 	leg_drop(&s->client, s->client.in_len);
+	session_tls_drop(&s->client,
+			 false); /* what still comes is thrown away as it is */
 	sock_finish(s->client.fd);
 	s->state = SESSION_LINGER;
 	session_deadline_ms(s, SESSION_LINGER_MS);
@@ -280,9 +286,11 @@ static bool session_settle_finds_end(struct session *s)
 void session_run(struct session *s)
 {
 	assert(!s->is_pumping);
-	s->is_pumping = true;
 	s->wants_turn = false;
-	if (s->state < SESSION_FLUSH)
+	if (!session_tls_step(s))
+		return;
+	s->is_pumping = true;
+	if (s->state > SESSION_TLS && s->state < SESSION_FLUSH)
 		s->protocol->pump(s);
 	else if (s->state == SESSION_LINGER)
 		session_linger_step(s);
@@ -330,7 +338,9 @@ int session_attach(struct session *s, struct leg *leg, int fd)
 	leg->is_hung_up = false;
 	leg->is_unsure = false;
 	leg->has_ended = false;
+	leg->is_cut = false;
 	leg->error = 0;
+	leg->tls_problem = NULL;
 	return 0;
 }
 
@@ -340,6 +350,7 @@ void session_detach(struct session *s, struct leg *leg, bool with_reset)
 	if (leg->fd < 0)
 		return;
 	(void)event_del(&leg->event);
+	session_tls_drop(leg, with_reset || leg->error);
 	if (with_reset)
 		sock_abort(&leg->fd);
 	else
@@ -347,6 +358,7 @@ void session_detach(struct session *s, struct leg *leg, bool with_reset)
 	leg->has_ended = true;
 	leg->can_read = false;
 	leg->can_write = false;
+	leg->tls_problem = NULL;
 }
 
 uint32_t session_line_max(const struct session *s)

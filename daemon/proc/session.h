@@ -32,10 +32,12 @@
 	64u /* text of the client kept for the log, escaped, with the NUL */
 
 enum session_state {
-	SESSION_FREE,	  /* not in use */
-	SESSION_HELO,	  /* greeted; waits for EHLO or HELO */
+	SESSION_FREE, /* not in use */
+	SESSION_TLS,  /* the handshake with the client is under way, or waits to begin */
+	SESSION_HELO, /* greeted; waits for EHLO or HELO */
 	SESSION_CONNECT,  /* the connection to the backend is under way */
 	SESSION_BANNER,	  /* waits for the backend's greeting */
+	SESSION_STARTTLS, /* the backend's answer to it, and the handshake */
 	SESSION_XEHLO,	  /* our own EHLO, to see whether XCLIENT is offered */
 	SESSION_XCLIENT,  /* waits for the reply to XCLIENT */
 	SESSION_EHLO,	  /* the client's EHLO has been passed on */
@@ -67,11 +69,15 @@ struct leg {
 	bool is_unsure;	 /* seen empty, but an error may hide behind what was read */
 	bool is_hung_up; /* the other side has closed: read until the end shows */
 	bool has_ended;	 /* nothing more comes */
+	bool is_cut; /* it ended, but inside TLS, and without being said to: perhaps somebody else cut it */
+	bool is_shaking; /* the handshake is under way: nothing is read or written */
 	bool out_is_scratch;
 	bool out_is_secret; /* no copy of it stays behind */
 	uint8_t in_place;   /* enum input_place */
 	int error; /* why it ended: 0, in order; positive errno: nothing goes out any more either */
-	char *in; /* received and not used: in_len bytes from in_at on */
+	struct tls_conn *tls;	 /* owned; NULL: plain */
+	const char *tls_problem; /* static: why the handshake failed; NULL */
+	char *in;		 /* received and not used: in_len bytes from in_at on */
 	uint32_t in_at, in_len;
 	char *out; /* to be written: out_len bytes from out_at on; NULL: nothing */
 	uint32_t out_at, out_len;
@@ -90,6 +96,8 @@ struct session_protocol {
 	void (*stop)(struct session *session,
 		     const char *reason);	 /* end politely, if you can */
 	void (*finish)(struct session *session); /* it is over: give back, wipe */
+	/* A handshake that it asked for is done, on this leg; with the client: all that was known is void. */
+	void (*secured)(struct session *session, struct leg *leg);
 	/* Would the backend take a clean end for the end of something that is unfinished? */
 	bool (*is_amid)(const struct session *session);
 	void (*backend_begins)(
@@ -117,6 +125,8 @@ struct session {
 	uint16_t flags;					    /* of the entry */
 	uint8_t state;					    /* enum session_state */
 	uint8_t service_type, client_address, bare_newline; /* stay if the service goes */
+	uint8_t tls_mode, backend_tls; /* likewise: enum tls_mode, enum backend_tls */
+	bool require_tls_for_auth;
 	uint8_t backend_index, backend_tries;
 	uint8_t auth_by; /* enum auth_by; see session_auth.h */
 	bool is_pumping;
@@ -134,6 +144,8 @@ struct session {
 	uint64_t bytes_in, bytes_out; /* from and to the client */
 	uint32_t linger_bytes;
 	uint32_t rcpts, accepted, messages, strikes;
+	const char *tls_version,
+		*tls_cipher; /* of the client's leg; static; NULL: plain */
 	const char *verdict; /* static */
 	const char *reason;  /* static; why it ended */
 	union {

@@ -65,9 +65,47 @@ static void leg_compact(struct leg *leg)
  */
 static bool leg_is_worth_reading(const struct leg *leg, bool is_awaited)
 {
-	if (leg->has_ended || leg->fd < 0)
+	if (leg->has_ended || leg->fd < 0 || leg->is_shaking)
 		return false;
 	return leg->can_read || (leg->is_unsure && (is_awaited || leg->in_len > 0));
+}
+
+/* Out of TLS: record by record, until nothing more can be read or the memory is full. */
+static ssize_t leg_read_tls(struct leg *leg, char *to, size_t cap)
+{
+	size_t total = 0;
+	ssize_t got = 0;
+
+	leg->can_read = true; /* however little comes: more may lie in the library */
+	while (total < cap) {
+		got = tls_read(leg->tls, to + total, cap - total);
+		if (got <= 0)
+			break;
+		total += (size_t)got;
+	}
+	if (got == -EAGAIN) {
+		/* It has something to write first, which is rare: read again when it can. */
+		leg->can_read = tls_wants_write(leg->tls);
+		if (leg->can_read)
+			leg->can_write = false;
+	}
+	return total > 0 ? (ssize_t)total : got;
+}
+
+/* Notes what may be tried next. Returns as sock_read(). */
+static ssize_t leg_read(struct leg *leg, char *to, size_t cap)
+{
+	ssize_t got;
+
+	leg->is_unsure = false;
+	if (leg->tls)
+		return leg_read_tls(leg, to, cap);
+	got = sock_read(leg->fd, to, cap);
+	if (got > 0)
+		/* An end that was told already makes no new edge either. */
+		leg->is_unsure = (size_t)got < cap && !leg->is_hung_up;
+	leg->can_read = got > 0 && !leg->is_unsure;
+	return got;
 }
 
 bool leg_fill(struct leg *leg, bool is_awaited)
@@ -92,18 +130,16 @@ bool leg_fill(struct leg *leg, bool is_awaited)
 	if (leg->in_len >= cap)
 		return false;
 
-	got = sock_read(leg->fd, leg->in + leg->in_len, cap - leg->in_len);
+	got = leg_read(leg, leg->in + leg->in_len, cap - leg->in_len);
+	if (got == -EAGAIN)
+		return false;
 	if (got <= 0) {
 		leg->can_read = false;
-		leg->is_unsure = false;
-		leg->has_ended = got != -EAGAIN;
-		if (leg->has_ended)
-			leg->error = (int)-got;
+		leg->has_ended = true;
+		leg->is_cut = got == -ENODATA;
+		leg->error = leg->is_cut ? 0 : (int)-got;
 		return false;
 	}
-	/* An end that was told already makes no new edge either. */
-	leg->is_unsure = (uint32_t)got < cap - leg->in_len && !leg->is_hung_up;
-	leg->can_read = !leg->is_unsure;
 	leg->in_len += (uint32_t)got;
 	if (leg->is_client)
 		leg->session->bytes_in += (uint64_t)got;
@@ -231,11 +267,13 @@ size_t leg_write(struct leg *leg, const void *bytes, size_t len)
 {
 	ssize_t put;
 
-	if (!leg->can_write || leg->fd < 0)
+	if (!leg->can_write || leg->fd < 0 || leg->is_shaking)
 		return 0;
-	put = sock_write(leg->fd, bytes, len);
+	put = leg->tls ? tls_write(leg->tls, bytes, len)
+		       : sock_write(leg->fd, bytes, len);
 	if (put < 0) {
-		leg->can_write = false;
+		/* TLS that wants to read first is tried again when something has come. */
+		leg->can_write = put == -EAGAIN && leg->tls && !tls_wants_write(leg->tls);
 		if (put != -EAGAIN) {
 			leg->has_ended = true;
 			leg->error = (int)-put;

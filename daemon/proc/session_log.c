@@ -47,6 +47,8 @@ void session_log_close(const struct session *s)
 		buf_add_escaped(&out, s->helo, s->helo_len, HELO_SHOWN_MAX);
 		buf_puts(&out, "\"");
 	}
+	if (s->tls_version)
+		buf_printf(&out, " tls=%s cipher=%s", s->tls_version, s->tls_cipher);
 	put_name(&out, "from", s->from);
 	put_name(&out, "rcpt", s->rcpt);
 	put_name(&out, s->auth_by == AUTH_BY_LOGIN ? "auth" : "auth_tried", s->user);
@@ -84,6 +86,7 @@ void session_describe(const struct session *s, struct msg_session *out_row)
 const char *session_state_name(enum session_state state)
 {
 	static const char *const names[] = {
+		[SESSION_TLS] = "tls",		 [SESSION_STARTTLS] = "connect",
 		[SESSION_FREE] = "free",	 [SESSION_HELO] = "greeting",
 		[SESSION_CONNECT] = "connect",	 [SESSION_BANNER] = "connect",
 		[SESSION_XEHLO] = "connect",	 [SESSION_XCLIENT] = "connect",

@@ -11,6 +11,7 @@ enum sandbox_profile {
 	SANDBOX_GATE,	 /* sockets, shared memory */
 	SANDBOX_CHECKER, /* DNS sockets */
 	SANDBOX_LEDGER,	 /* files below its working directory */
+	SANDBOX_LOOK,	 /* nothing; for sandbox_look() */
 };
 
 /**
@@ -27,6 +28,13 @@ enum sandbox_profile {
  */
 int sandbox_enter(enum sandbox_profile profile, const char *user,
 		  const char *root_dir) MUST_CHECK;
+
+/**
+ * sandbox_look - give up all but memory and what is open already.
+ *
+ * For a process that looks at bytes and says what it saw. One of root becomes nobody.
+ */
+int sandbox_look(void) MUST_CHECK;
 
 /**
  * sandbox_keeper - keep only the capabilities that the keeper works with.

@@ -57,7 +57,9 @@ service submission {{
 	listen = {{ "0.0.0.0:587", "[::]:587" }}
 	backend = {{ {backend} }}
 	client-address = {client_address}
+	{submission}
 }}
+{services}
 
 service webadmin {{
 	type = tcp
@@ -109,7 +111,7 @@ class Lab:
         self.mail = None
         self.daemon = None
         self.settings = dict(interfaces='"nic"', xdp="auto", gates=2, log_level="debug", dns="",
-                             top="", ptr="off", policy="", service="", limits="",
+                             top="", ptr="off", policy="", service="", submission="", services="", limits="",
                              client_address="proxy", backend=None)
         self.settings.update(settings)
         self.lists = {"global.list": GLOBAL_LIST, "webadmin.list": WEBADMIN_LIST}

@@ -123,8 +123,10 @@ static const struct {
 	 "postern.conf:3: ", "type is missing"},
 	{"type that is none", POLICY "service s { type = http policy = p }", NULL,
 	 "postern.conf:2:20: ", "no type of service"},
-	{"no TLS yet", POLICY "service s { type = submissions policy = p }", NULL,
-	 "postern.conf:2:20: ", "needs TLS"},
+	{"TLS without a certificate",
+	 POLICY
+	 "service s { type = submissions policy = p backend = { \"192.0.2.9:25\" } }",
+	 NULL, "postern.conf: ", "certificates is missing"},
 	{"no POP3 yet", POLICY "service s { type = pop3 policy = p }", NULL,
 	 "postern.conf:2:20: ", "needs POP3"},
 	{"no IMAP yet", POLICY "service s { type = imaps policy = p }", NULL,

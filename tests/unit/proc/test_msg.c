@@ -47,6 +47,8 @@ static const struct {
 	{MSG_ORDER, ROLE_LEDGER, ROLE_KEEPER, false},
 	{MSG_REPORT, ROLE_KEEPER, ROLE_LEDGER, false},
 	{MSG_READY, ANY_CHILD, ROLE_KEEPER, false},
+	{MSG_TLS, ROLE_KEEPER, ROLE_GATE, true},
+	{MSG_TICKETS, ROLE_KEEPER, ROLE_GATE, false},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -102,6 +104,8 @@ static struct msg good(uint32_t type)
 	case MSG_ORDER:
 	case MSG_REPORT:
 	case MSG_READY:
+	case MSG_TLS:
+	case MSG_TICKETS:
 	case MSG_TYPE_END:
 		break;
 	}
@@ -271,6 +275,7 @@ static const struct {
 	{"force is neither 0 nor 1", MSG_ORDER, FIELD(order.force), 2},
 	{"caller of no family", MSG_ORDER, FIELD(order.caller.family), 1},
 	{"last is neither 0 nor 1", MSG_REPORT, FIELD(report.last), 2},
+	{"too many keys", MSG_TICKETS, FIELD(tickets.count), TLS_TICKET_KEYS + 1},
 };
 
 static void every_wrong_field_is_refused(void **state)
