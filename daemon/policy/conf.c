@@ -206,6 +206,16 @@ const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id
 	return NULL;
 }
 
+bool conf_wants_intercept(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->service_count; i++) {
+		if (conf->services[i].intercept ||
+		    conf->services[i].client_address == CLIENT_ADDRESS_TRANSPARENT)
+			return true;
+	}
+	return false;
+}
+
 bool conf_service_is_on(const struct conf *conf, const struct conf_service *service)
 {
 	const struct conf_policy *policy = &conf->policies[service->policy];

@@ -32,8 +32,10 @@
 #define CONF_CERTIFICATES_MAX  32u
 #define CONF_SERVICE_CERTS_MAX 8u		     /* of one service */
 #define CONF_PORTS_MAX	       (2 * CONF_LISTEN_MAX) /* what conf_service_ports() may find */
-#define CONF_LINE_SMALLEST     512u   /* line-max: RFC 5321 section 4.5.3.1.4 */
-#define CONF_LINE_LARGEST      12288u /* an AUTH line, RFC 4954 section 4 */
+#define CONF_INTERCEPT_BASE \
+	28000u /* gates take intercepted connections at this + the port */
+#define CONF_LINE_SMALLEST 512u	  /* line-max: RFC 5321 section 4.5.3.1.4 */
+#define CONF_LINE_LARGEST  12288u /* an AUTH line, RFC 4954 section 4 */
 
 enum service_type {
 	SERVICE_SMTP,
@@ -63,8 +65,15 @@ enum conf_check {
 
 enum client_address {
 	CLIENT_ADDRESS_NONE,
-	CLIENT_ADDRESS_PROXY,	/* PROXY protocol v2 */
-	CLIENT_ADDRESS_XCLIENT, /* Postfix */
+	CLIENT_ADDRESS_PROXY,	    /* PROXY protocol v2 */
+	CLIENT_ADDRESS_XCLIENT,	    /* Postfix */
+	CLIENT_ADDRESS_TRANSPARENT, /* the backend's peer is the client's own address */
+};
+
+/* What becomes of connections to an intercepted service while no gate works. */
+enum fail_mode {
+	FAIL_CLOSED, /* refused: senders try again */
+	FAIL_OPEN,   /* straight to the backend; the kernel still drops what it drops */
 };
 
 /* TLS towards the client. */
@@ -140,9 +149,11 @@ struct conf_service {
 	uint8_t policy;		/* index into conf.policies */
 	uint8_t client_address; /* enum client_address */
 	uint8_t bare_newline;	/* enum bare_newline */
-	uint8_t listen_count;	/* 0 for SERVICE_TCP */
-	uint8_t backend_count;	/* 0 for SERVICE_TCP */
-	uint8_t port_count;	/* SERVICE_TCP: guarded ports; others: from listen */
+	bool intercept; /* nftables leads ports to listen, which is on loopback; no backend: where the client went */
+	uint8_t fail_mode;     /* enum fail_mode, of an intercepted service */
+	uint8_t listen_count;  /* 0 for SERVICE_TCP */
+	uint8_t backend_count; /* 0 for SERVICE_TCP */
+	uint8_t port_count;    /* SERVICE_TCP: guarded ports; others: from listen */
 	struct conf_endpoint listen[CONF_LISTEN_MAX];
 	struct conf_endpoint backend[CONF_BACKENDS_MAX];
 	uint16_t ports[CONF_LISTEN_MAX]; /* guarded in the kernel */
@@ -252,6 +263,9 @@ const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id
 
 /* Is the service guarded: its policy enabled, and its type not switched off in it? */
 bool conf_service_is_on(const struct conf *conf, const struct conf_service *service);
+
+/* Is there a service whose packets need marks and routes of ours: intercepted or transparent? */
+bool conf_wants_intercept(const struct conf *conf);
 
 /**
  * conf_service_ports - what a service guards in the kernel: `ports` and those of `listen`.

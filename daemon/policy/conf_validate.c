@@ -274,7 +274,7 @@ static int service_proxied_check(const struct conf_service *service, char *out_p
 		return problem_set(out_problem,
 				   "service '%s': %s needs listen, as in 0.0.0.0:%u",
 				   service->name, type, service_type_port(service->type));
-	if (service->backend_count == 0)
+	if (service->backend_count == 0 && !service->intercept)
 		return problem_set(
 			out_problem,
 			"service '%s': %s needs a backend, as in 127.0.0.1:2525",
@@ -295,11 +295,15 @@ static int service_check(const struct conf *conf, const struct conf_service *ser
 	if (service->policy >= conf->policy_count)
 		return problem_set(out_problem, "service '%s': there is no such policy",
 				   service->name);
-	if (service->client_address > CLIENT_ADDRESS_XCLIENT)
+	if (service->client_address > CLIENT_ADDRESS_TRANSPARENT)
 		return problem_set(
 			out_problem,
-			"service '%s': client-address is none, proxy or xclient",
+			"service '%s': client-address is none, proxy, xclient or transparent",
 			service->name);
+	if (service->fail_mode > FAIL_OPEN)
+		return problem_set(out_problem,
+				   "service '%s': fail-mode is closed or open",
+				   service->name);
 	if (service->bare_newline > BARE_NEWLINE_REJECT)
 		return problem_set(out_problem,
 				   "service '%s': bare-newline is normalize or reject",
@@ -319,7 +323,9 @@ size_t conf_service_ports(const struct conf_service *service,
 
 	for (size_t i = 0; i < service->port_count && i < CONF_LISTEN_MAX; i++)
 		all[all_count++] = service->ports[i];
-	for (size_t i = 0; i < service->listen_count && i < CONF_LISTEN_MAX; i++)
+	/* Where the gates take what was intercepted, no client comes. */
+	for (size_t i = 0;
+	     !service->intercept && i < service->listen_count && i < CONF_LISTEN_MAX; i++)
 		all[all_count++] = service->listen[i].port;
 
 	for (size_t i = 0; i < all_count; i++) {

@@ -46,11 +46,43 @@ static const struct conf_service *backend_service(const struct session *s)
 	return s->service < 0 ? NULL : &s->gate->conf->services[s->service];
 }
 
+/* Where the client itself went is where an intercepted one goes on to, unless told otherwise. */
+static uint8_t backend_count(const struct conf_service *service)
+{
+	return service->backend_count > 0 ? service->backend_count : 1;
+}
+
+static int backend_address(const struct session *s, const struct conf_service *service,
+			   struct conf_endpoint *out_at)
+{
+	if (service->backend_count > 0) {
+		*out_at = service->backend[s->backend_index % service->backend_count];
+		return 0;
+	}
+	return sock_local(s->client.fd, &out_at->addr, &out_at->port);
+}
+
+static int backend_connect(struct session *s, const struct conf_endpoint *at, int *out_fd)
+{
+	AUTO(close_fd) int fd = -1;
+	int err;
+
+	if (s->client_address != CLIENT_ADDRESS_TRANSPARENT)
+		return sock_connect(&at->addr, at->port, out_fd);
+	fd = sockets_take(s->gate, (enum addr_family)s->addr.family);
+	if (fd < 0)
+		return -ENOBUFS;
+	err = sock_connect_as(fd, &s->addr, &at->addr, at->port);
+	if (!err)
+		*out_fd = TAKE_FD(fd);
+	return err;
+}
+
 static void backend_stands(struct session *s)
 {
 	const struct conf *conf = s->gate->conf;
 	const struct conf_service *service = backend_service(s);
-	const bool has_next = service && s->backend_tries < service->backend_count;
+	const bool has_next = service && s->backend_tries < backend_count(service);
 
 	assert(conf); /* a gate without one accepts nobody */
 	s->state = SESSION_BANNER;
@@ -60,23 +92,37 @@ static void backend_stands(struct session *s)
 		session_connect_tls(s, 0);
 }
 
+/* The keeper has been asked for sockets: the same address is tried when one has come. */
+static void backend_wait(struct session *s)
+{
+	s->backend_tries--;
+	s->gate->sockets.has_waiters = true;
+	s->state = SESSION_CONNECT;
+	session_deadline(s, s->gate->conf->limits.backend_connect_timeout_s);
+}
+
 static void backend_try(struct session *s)
 {
 	const struct conf_service *service = backend_service(s);
 
-	while (service && s->backend_tries < service->backend_count) {
+	while (service && s->backend_tries < backend_count(service)) {
 		const uint8_t first = s->gate->good_backend[s->service];
-		const struct conf_endpoint *at;
+		struct conf_endpoint at = {0};
 		int fd;
 		int err;
 
 		s->backend_index =
-			(uint8_t)((first + s->backend_tries) % service->backend_count);
+			(uint8_t)((first + s->backend_tries) % backend_count(service));
 		s->backend_tries++;
-		at = &service->backend[s->backend_index];
-		err = sock_connect(&at->addr, at->port, &fd);
+		err = backend_address(s, service, &at);
+		if (!err)
+			err = backend_connect(s, &at, &fd);
+		if (err == -ENOBUFS) {
+			backend_wait(s);
+			return;
+		}
 		if (err) {
-			backend_log_failed(s, at, strerrorname_np(-err));
+			backend_log_failed(s, &at, strerrorname_np(-err));
 			continue;
 		}
 		if (session_attach(s, &s->backend, fd)) {
@@ -107,6 +153,20 @@ void backend_open(struct session *s)
 	backend_try(s);
 }
 
+void backend_resume(struct gate *gate)
+{
+	for (uint32_t i = 0; gate->sockets.has_waiters && i < gate->session_max; i++) {
+		struct session *s = &gate->sessions[i];
+
+		if (s->state != SESSION_CONNECT || s->backend.fd >= 0)
+			continue;
+		backend_try(s);
+		session_run(s);
+		return;
+	}
+	gate->sockets.has_waiters = false;
+}
+
 bool backend_step(struct session *s)
 {
 	if (s->state != SESSION_CONNECT || !s->backend.can_write ||
@@ -120,8 +180,10 @@ void backend_next(struct session *s)
 {
 	const struct conf_service *service = backend_service(s);
 
-	if (service && s->backend_index < service->backend_count)
-		backend_log_failed(s, &service->backend[s->backend_index],
+	struct conf_endpoint at;
+
+	if (service && backend_address(s, service, &at) == 0)
+		backend_log_failed(s, &at,
 				   s->backend.tls_problem ? "tls"
 				   : s->backend.error ? strerrorname_np(s->backend.error)
 						      : "no-greeting");

@@ -27,6 +27,9 @@ void backend_next(struct session *session);
  */
 bool backend_step(struct session *session);
 
+/* A socket for a client's address has come: the first session that waits for one goes on. */
+void backend_resume(struct gate *gate);
+
 /* The address answers: begin with it next time. */
 void backend_worked(struct session *session);
 

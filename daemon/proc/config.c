@@ -70,16 +70,68 @@ static void load_policies(struct config_fill *fill, const struct config_tree *tr
 			"\"global.list\" } }");
 }
 
+/* Where the gates take what is led to them: on loopback, at a port that follows from the guarded one. */
+static void listen_for_intercepted(struct conf_service *service)
+{
+	static const struct addr loopback[] = {
+		{.family = ADDR_V4, .bytes = {127, 0, 0, 1}},
+		{.family = ADDR_V6, .bytes = {[15] = 1}},
+	};
+
+	for (uint8_t i = 0; i < service->port_count; i++)
+		for (size_t j = 0; j < sizeof(loopback) / sizeof(loopback[0]); j++)
+			service->listen[service->listen_count++] = (struct conf_endpoint){
+				loopback[j],
+				(uint16_t)(service->ports[i] + CONF_INTERCEPT_BASE)};
+}
+
+/* It stays where it is, and needs to be told nothing. */
+static void complete_intercepted(struct config_fill *fill, struct conf_service *service,
+				 struct config_place at)
+{
+	struct config_report *report = &fill->config->report;
+
+	if (service->listen_count > 0)
+		report_error(
+			report, at,
+			"service %s: listen does not go with intercept = yes: the mail host itself "
+			"listens; say ports if they are not the usual ones",
+			service->name);
+	if (fill->config->conf.interface_count == 0)
+		report_error(
+			report, at,
+			"service %s: intercept needs interfaces: those that clients come in by",
+			service->name);
+	if (service->port_count > CONF_LISTEN_MAX / 2)
+		report_error(report, at, "service %s: intercept takes at most %u ports",
+			     service->name, CONF_LISTEN_MAX / 2);
+	if (service->port_count == 0)
+		service->ports[service->port_count++] = service_type_port(service->type);
+	for (uint8_t i = 0; i < service->port_count; i++)
+		if (service->ports[i] > UINT16_MAX - CONF_INTERCEPT_BASE)
+			report_error(report, at,
+				     "service %s: port %u is too high for intercept: at "
+				     "most %u",
+				     service->name, service->ports[i],
+				     UINT16_MAX - CONF_INTERCEPT_BASE);
+	if (service->listen_count == 0 && service->port_count <= CONF_LISTEN_MAX / 2)
+		listen_for_intercepted(service);
+}
+
 /* What a proxied service needs and what it gets when it says nothing. */
 static void complete_proxied(struct config_fill *fill, struct conf_service *service,
 			     struct config_place at)
 {
 	struct config_report *report = &fill->config->report;
 
+	if (service->intercept) {
+		complete_intercepted(fill, service, at);
+		return;
+	}
 	if (service->port_count > 0)
 		report_error(
 			report, at,
-			"service %s: ports is for type = tcp; a %s service has listen",
+			"service %s: ports is for type = tcp and for intercept = yes; a %s service has listen",
 			service->name, service_type_name(service->type));
 	if (service->listen_count == 0) {
 		uint16_t port = service_type_port(service->type);
@@ -116,6 +168,11 @@ static void complete_tcp(struct config_fill *fill, const struct conf_service *se
 			report, at,
 			"service %s: ports is missing: what to guard, such as ports = { 443 }",
 			service->name);
+	if (service->intercept)
+		report_error(
+			report, at,
+			"service %s: intercept is not for type = tcp, which is not proxied",
+			service->name);
 	if (service->listen_count > 0 || service->backend_count > 0)
 		report_error(
 			report, at,
@@ -150,6 +207,8 @@ static void load_service(struct config_fill *fill, const struct config_section *
 	conf->service_count++;
 	if (fill->config->report.errors != errors)
 		return; /* what is missing may only look so */
+	if (service->intercept && !section_setting(section, "client-address", 0))
+		service->client_address = CLIENT_ADDRESS_TRANSPARENT;
 	if (service->type == SERVICE_TCP)
 		complete_tcp(fill, service, at);
 	else

@@ -25,7 +25,9 @@
 static const char *const mode_names[] = {"off", "observe", "enforce", NULL};
 static const char *const xdp_names[] = {"auto", "native", "generic", "off", NULL};
 static const char *const level_names[] = {"error", "warn", "info", "debug", NULL};
-static const char *const client_address_names[] = {"none", "proxy", "xclient", NULL};
+static const char *const client_address_names[] = {"none", "proxy", "xclient",
+						   "transparent", NULL};
+static const char *const fail_mode_names[] = {"closed", "open", NULL};
 static const char *const bare_newline_names[] = {"normalize", "reject", NULL};
 static const char *const tls_names[] = {"none", "starttls", "implicit", "passthrough",
 					NULL};
@@ -323,6 +325,8 @@ static const struct config_field service_fields[] = {
 	LIST("ports", store_port),
 	CHOICE("client-address", struct conf_service, client_address,
 	       client_address_names),
+	YES("intercept", struct conf_service, intercept),
+	CHOICE("fail-mode", struct conf_service, fail_mode, fail_mode_names),
 	CHOICE("bare-newline", struct conf_service, bare_newline, bare_newline_names),
 	CHOICE("tls", struct conf_service, tls, tls_names),
 	LIST("certificates", store_certificate),

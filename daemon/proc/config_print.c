@@ -179,15 +179,18 @@ static void print_service(FILE *out, const struct conf *conf,
 	(void)fprintf(out, "\ttype = %s\n\tpolicy = %s\n",
 		      service_type_name((enum service_type)service->type),
 		      conf->policies[service->policy].name);
-	if (service->type == SERVICE_TCP) {
+	if (service->type == SERVICE_TCP || service->intercept) {
 		(void)fprintf(out, "\tports = {");
 		for (uint8_t i = 0; i < service->port_count; i++)
 			(void)fprintf(out, "%s %u", i ? "," : "", service->ports[i]);
 		(void)fprintf(out, " }\n");
 	} else {
 		print_endpoints(out, "\tlisten", service->listen, service->listen_count);
+	}
+	if (service->backend_count > 0)
 		print_endpoints(out, "\tbackend", service->backend,
 				service->backend_count);
+	if (service->type != SERVICE_TCP) {
 		print_fields(out, "\t", SHAPE_SERVICE, service);
 		print_service_tls(out, conf, service);
 	}

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "proc/backend.h"
 #include "proc/gate_accept.h"
 #include "proc/gate_smtp_report.h"
 #include "proc/session.h"
@@ -99,6 +100,7 @@ static void gate_take_conf(struct gate *gate, const struct msg_conf *message, in
 	digest_set_key(gate->digest, message->digest_key);
 	buf_printf(&text, "gate%u", gate->index);
 	log_open(name, (enum log_level)gate->conf->log_level);
+	sockets_refill(gate);
 
 	if (!old.conf) {
 		err = gate_take_memory(gate);
@@ -331,6 +333,10 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 	case MSG_PEER:
 		gate_take_peer(gate, &msg->peer, TAKE_FD(owned));
 		break;
+	case MSG_SOCKET:
+		sockets_add(gate, (enum addr_family)msg->socket.family, TAKE_FD(owned));
+		backend_resume(gate);
+		break;
 	case MSG_START:
 		gate_start(gate);
 		break;
@@ -456,6 +462,7 @@ static void gate_free(struct gate **gate)
 	if (g->listeners)
 		accept_stop(g);
 	free_mem(&g->listeners);
+	sockets_close(g);
 	channel_free(&g->keeper);
 	channel_free(&g->ledger);
 	channel_free(&g->checker);

@@ -111,6 +111,17 @@ static void start_ticking(struct gate *gate)
 		(void)evtimer_add(gate->tick, &tick);
 }
 
+/* A program of this host may have come straight to where only nftables leads: it meant no mail host. */
+static bool accept_is_stray(const struct gate_listener *listener, int fd)
+{
+	struct addr addr;
+	uint16_t port;
+
+	if (!listener->gate->conf->services[listener->service].intercept)
+		return false;
+	return sock_local(fd, &addr, &port) != 0 || port == listener->endpoint.port;
+}
+
 static void accept_one(struct gate_listener *listener, int fd,
 		       const struct sock_peer *peer)
 {
@@ -128,6 +139,10 @@ static void accept_one(struct gate_listener *listener, int fd,
 	};
 	struct session *session;
 
+	if (accept_is_stray(listener, fd)) {
+		close_fd(&fd);
+		return;
+	}
 	if (verdict.kind != VERDICT_PERMIT) {
 		accept_refuse(listener, fd, peer, verdict.kind);
 		return;

@@ -17,6 +17,7 @@
 #include "base/prefix_set.h"
 #include "proc/channel.h"
 #include "proc/gate_pool.h"
+#include "proc/gate_sockets.h"
 #include "proc/gate_tls.h"
 #include "proc/gate_wheel.h"
 #include "proc/snapshot.h"
@@ -90,6 +91,7 @@ struct gate {
 	struct wheel wheel;
 	struct event *tick;
 	struct gate_listener *listeners; /* GATE_LISTENERS_MAX; unused ones have fd -1 */
+	struct gate_sockets sockets;
 	uint8_t good_backend
 		[CONF_SERVICES_MAX]; /* index of the address that worked last */
 	struct gate_log_limits log_limits;

@@ -85,6 +85,8 @@ static int put_in_force(struct keeper *keeper, struct config *config)
 		err = kernel_apply(keeper, &snapshot, problem);
 	keeper->snapshot = snapshot;
 	if (!err)
+		err = intercept_apply(keeper, snapshot.conf, problem);
+	if (!err)
 		err = kernel_attach(keeper, snapshot.conf, problem);
 	if (!err)
 		kernel_detach_others(keeper, snapshot.conf);
@@ -154,6 +156,7 @@ static void begin_drain(struct keeper *keeper)
 	log_info("event=stopping grace_s=%lld", (long long)grace_s);
 	notify_stopping();
 	keeper->phase = PHASE_DRAIN;
+	intercept_release(keeper);
 	children_drain(keeper, true, grace_s);
 	wait_until(keeper, grace_s + KEEPER_DRAIN_SLACK_S);
 	keeper_on_child_gone(keeper);
@@ -244,7 +247,7 @@ void keeper_on_message(struct keeper_child *child, const struct msg *msg, int fd
 {
 	struct keeper *keeper = child->keeper;
 
-	/* msg_validate() has let only the ledger's orders through, and no descriptor. */
+	/* msg_validate() has let only the ledger's orders and the gates' wishes through, and no descriptor. */
 	close_fd(&fd);
 	switch (msg->type) {
 	case MSG_BAN_EDITS:
@@ -255,6 +258,9 @@ void keeper_on_message(struct keeper_child *child, const struct msg *msg, int fd
 		break;
 	case MSG_BAN_LOOKUP:
 		ops_lookup(keeper, msg);
+		break;
+	case MSG_SOCKET_WANT:
+		intercept_give_sockets(child, &msg->socket_want);
 		break;
 	case MSG_ORDER:
 		on_order(keeper, &msg->order);
@@ -337,6 +343,7 @@ static void keeper_free(struct keeper **keeper)
 		event_free(k->deadline);
 	watch_free(k);
 	tls_free(k);
+	intercept_end(k);
 	if (k->base)
 		event_base_free(k->base);
 	listeners_undo(k, k->listener_count);
@@ -361,6 +368,7 @@ int keeper_main(const char *config_path)
 	keeper->config_path = config_path;
 	keeper->snapshot_fd = keeper->control_fd = keeper->lock_fd = -1;
 	keeper->bans_fd = keeper->bans_next_fd = keeper->watch_fd = -1;
+	keeper->intercept.watch_fd = -1;
 	keeper->started_wall_s = clock_wall_s();
 	if (start_guard(keeper))
 		return 1;
@@ -373,6 +381,8 @@ int keeper_main(const char *config_path)
 		err = watch_start(keeper);
 	if (!err)
 		err = tls_start(keeper);
+	if (!err)
+		err = intercept_watch(keeper);
 	if (!err) {
 		children_init(keeper, keeper_conf(keeper)->gates);
 		err = children_start(keeper);
@@ -388,8 +398,14 @@ int keeper_main(const char *config_path)
 
 int keeper_detach(const char *pin_dir)
 {
+	const int intercept_err = intercept_take_off();
 	int err = xdp_detach_all(pin_dir);
 
+	if (intercept_err) {
+		(void)fprintf(stderr, "posternd --detach: nftables and routes: %s\n",
+			      strerror(-intercept_err));
+		return 1;
+	}
 	if (!err || err == -ENOENT) {
 		(void)printf("%s: nothing of postern is attached or pinned any more\n",
 			     pin_dir);

@@ -304,6 +304,7 @@ static void child_on_message(void *context, struct channel *channel,
 		return;
 	}
 	child->is_ready = true;
+	intercept_gates_changed(keeper);
 	if (child->role == ROLE_LEDGER)
 		children_take_bans(keeper);
 	keeper_on_ready(keeper);
@@ -444,6 +445,7 @@ static void child_died(struct keeper_child *child, int status)
 		child->delay_ms = 0;
 	if (child->keeper->phase < PHASE_DRAIN)
 		child_plan_restart(child);
+	intercept_gates_changed(child->keeper);
 }
 
 void children_reap(struct keeper *keeper)

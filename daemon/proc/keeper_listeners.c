@@ -53,7 +53,7 @@ static void listener_close(struct keeper_listener *listener)
 }
 
 static int listener_open(struct keeper *keeper, const struct conf_endpoint *endpoint,
-			 uint8_t gates, const char *service,
+			 uint8_t gates, const struct conf_service *service,
 			 char problem[KEEPER_PROBLEM_MAX])
 {
 	struct keeper_listener *listener = &keeper->listeners[keeper->listener_count];
@@ -63,6 +63,8 @@ static int listener_open(struct keeper *keeper, const struct conf_endpoint *endp
 	for (size_t i = 0; i < CONF_GATES_MAX; i++)
 		listener->fds[i] = -1;
 	err = listen_open(&endpoint->addr, endpoint->port, gates, listener->fds);
+	if (!err && service->intercept)
+		err = listen_make_transparent(listener->fds, gates);
 	if (!err) {
 		listener->endpoint = *endpoint;
 		keeper->listener_count++;
@@ -70,7 +72,7 @@ static int listener_open(struct keeper *keeper, const struct conf_endpoint *endp
 	}
 	endpoint_format(endpoint, text, sizeof(text));
 	(void)snprintf(problem, KEEPER_PROBLEM_MAX, "service %s: cannot listen on %s: %s",
-		       service, text,
+		       service->name, text,
 		       err == -EADDRINUSE
 			       ? "another program listens there: give that one "
 				 "another port or address"
@@ -99,7 +101,7 @@ int listeners_open(struct keeper *keeper, const struct conf *conf, size_t *out_o
 				err = -ENOSPC;
 			} else {
 				err = listener_open(keeper, endpoint, conf->gates,
-						    conf->services[i].name, problem);
+						    &conf->services[i], problem);
 			}
 		}
 	if (err)

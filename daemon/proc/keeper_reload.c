@@ -171,7 +171,8 @@ static void change_undo(struct change *change)
 
 	listeners_undo(keeper, change->opened);
 	keeper->snapshot = change->snapshot;
-	if (kernel_apply(keeper, &old, problem))
+	if (kernel_apply(keeper, &old, problem) ||
+	    intercept_apply(keeper, old.conf, problem))
 		log_error("event=error what=reload reason=\"undoing it failed: %s\"",
 			  problem);
 	keeper->snapshot = old;
@@ -187,6 +188,8 @@ static int change_try(struct change *change)
 	if (err)
 		return err;
 	err = kernel_attach(keeper, change->snapshot.conf, change->problem);
+	if (!err)
+		err = intercept_apply(keeper, change->snapshot.conf, change->problem);
 	if (!err)
 		err = kernel_apply(keeper, &change->snapshot, change->problem);
 	if (err)

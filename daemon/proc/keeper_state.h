@@ -4,8 +4,8 @@
  *
  * The parts know each other only downwards:
  *
- *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel
- *          - keeper_snapshot, keeper_setup
+ *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel,
+ *          keeper_intercept - keeper_snapshot, keeper_setup
  *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
  *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
@@ -86,6 +86,16 @@ struct keeper_tls {
 	bool was_bad[CONF_CERTIFICATES_MAX];  /* told: expired, or soon */
 };
 
+/* What leads connections to the gates: nftables and a route. */
+struct keeper_intercept {
+	bool is_on;
+	bool is_released;    /* stopping: nothing new is led to the gates */
+	bool are_gates_down; /* they die again and again */
+	size_t rules;	     /* of our table, as it was put in force */
+	int watch_fd;
+	struct event *watch, *pause; /* NULL: none */
+};
+
 struct keeper {
 	const char *config_path; /* borrowed */
 	struct event_base *base;
@@ -110,6 +120,8 @@ struct keeper {
 	size_t child_count;
 	int bans_next_fd; /* memory that the running ledger fills; -1: no ledger */
 	int bans_fd; /* the last one that a ledger had filled, read-only; -1: none yet */
+
+	struct keeper_intercept intercept;
 
 	int control_fd, lock_fd;
 	int watch_fd;
@@ -178,6 +190,28 @@ void kernel_attach_undo(struct keeper *keeper);
 void kernel_detach_others(struct keeper *keeper, const struct conf *conf);
 /* Is the port guarded, and by which policy (index)? */
 bool conf_guards_port(const struct conf *conf, uint16_t port, uint8_t *out_policy);
+
+/* ---- keeper_intercept ---- */
+
+/* Bring nftables and the route from what they are to @conf. 0; -errno: @problem says why, nothing has changed. */
+int intercept_apply(struct keeper *keeper, const struct conf *conf,
+		    char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* See when somebody else changes our table, and put it back. 0; -errno. */
+int intercept_watch(struct keeper *keeper) MUST_CHECK;
+/* A gate became ready, or died: do they work at all? */
+void intercept_gates_changed(struct keeper *keeper);
+/* From now on new connections go straight to the mail host; those that the gates have stay theirs. */
+void intercept_release(struct keeper *keeper);
+/* Take everything off. */
+void intercept_end(struct keeper *keeper);
+/* The same, without a keeper. 0; -errno. */
+int intercept_take_off(void) MUST_CHECK;
+/* Rules that our table should have, and has. 0; -errno. */
+int intercept_rules(const struct keeper *keeper, size_t *out_wanted,
+		    size_t *out_there) MUST_CHECK;
+/* A gate asks for sockets with which it can connect in clients' names. */
+void intercept_give_sockets(struct keeper_child *gate,
+			    const struct msg_socket_want *want);
 
 /* ---- keeper_listeners ---- */
 

@@ -294,10 +294,28 @@ static void verify_interfaces(const struct keeper *keeper, json_t *rows)
 	}
 }
 
+static void verify_intercept(const struct keeper *keeper, json_t *rows)
+{
+	size_t wanted = 0, there = 0;
+	char text[128];
+	struct buf problem = BUF_OVER(text);
+	int err = intercept_rules(keeper, &wanted, &there);
+
+	if (err && wanted > 0)
+		buf_printf(&problem, "nftables cannot be read: %s", strerror(-err));
+	else if (!err && wanted != there)
+		buf_printf(&problem,
+			   "table inet postern has %zu rules and should have %zu", there,
+			   wanted);
+	if (problem.len)
+		row_add(rows, "nftables", NULL, text);
+}
+
 void status_verify(struct keeper *keeper, uint32_t seq)
 {
 	json_t *rows = json_array();
 
+	verify_intercept(keeper, rows);
 	if (keeper->xdp) {
 		verify_lists(keeper, rows);
 		verify_services(keeper, rows);

@@ -221,6 +221,21 @@ static bool tickets_is_valid(const struct msg *msg, bool has_fd)
 	return msg->tickets.count <= TLS_TICKET_KEYS;
 }
 
+static bool socket_want_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_socket_want *m = &msg->socket_want;
+
+	(void)has_fd;
+	return (m->family == ADDR_V4 || m->family == ADDR_V6) && m->count > 0 &&
+	       m->count <= MSG_SOCKETS_MAX;
+}
+
+static bool socket_is_valid(const struct msg *msg, bool has_fd)
+{
+	(void)has_fd;
+	return msg->socket.family == ADDR_V4 || msg->socket.family == ADDR_V6;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define HEAD_BYTES     offsetof(struct msg, conf)
@@ -259,6 +274,10 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 	[MSG_BAN_PAGE] = {"ban-page", SIZE_OF(bans), KEEPER_TO_LEDGER, FD_NEVER, bans_is_valid},
 	[MSG_ORDER] = {"order", SIZE_OF(order), LEDGER_TO_KEEPER, FD_NEVER, order_is_valid},
 	[MSG_REPORT] = {"report", SIZE_OF(report), KEEPER_TO_LEDGER, FD_NEVER, report_is_valid},
+	[MSG_SOCKET_WANT] = {"socket-want", SIZE_OF(socket_want), ROUTE(ROLE_GATE, ROLE_KEEPER),
+			     FD_NEVER, socket_want_is_valid},
+	[MSG_SOCKET] = {"socket", SIZE_OF(socket), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_ALWAYS,
+			socket_is_valid},
 	[MSG_READY] = {"ready", HEAD_BYTES, FROM_CHILDREN, FD_NEVER, NULL},
 	[MSG_TLS] = {"tls", HEAD_BYTES, ROUTE(ROLE_KEEPER, ROLE_GATE), FD_ALWAYS, NULL},
 	[MSG_TICKETS] = {"tickets", SIZE_OF(tickets), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_NEVER,

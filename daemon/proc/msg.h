@@ -9,6 +9,7 @@
  *
  *   keeper -> any     CONF, LISTENER, BANSET, PEER, START, DRAIN
  *   keeper -> gate    TLS, TICKETS
+ *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
  *   gate -> ledger    STRIKE, LOGIN, SESSIONS_PAGE
  *   ledger -> gate    RECHECK, SESSIONS
  *   gate -> checker   CHECK          checker -> gate    ANSWER
@@ -33,6 +34,7 @@
 #define MSG_EVIDENCE_MAX 128u  /* a reply of the backend, with the NUL */
 #define MSG_TEXT_MAX	 4096u /* a report of the keeper, with the NUL */
 #define MSG_BANS_MAX	 128u  /* bans in one message */
+#define MSG_SOCKETS_MAX	 64u   /* sockets asked for at once */
 #define MSG_SESSIONS_MAX 16u   /* sessions in one page */
 
 enum process_role {
@@ -64,7 +66,9 @@ enum msg_type {
 	MSG_BAN_PAGE, /* answers BAN_WALK and BAN_LOOKUP */
 	MSG_ORDER,
 	MSG_REPORT,
-	MSG_READY, /* child -> keeper: has all it needs and works */
+	MSG_SOCKET_WANT,
+	MSG_SOCKET, /* + fd: a socket that may take a client's address */
+	MSG_READY,  /* child -> keeper: has all it needs and works */
 	MSG_TLS, /* + fd: certificates and keys, as proc/tls_bundle lays them out for the latest CONF */
 	MSG_TICKETS,
 	MSG_TYPE_END,
@@ -219,6 +223,17 @@ struct msg_tickets {
 	struct tls_ticket_key keys[TLS_TICKET_KEYS];
 };
 
+/* Sockets of one family are asked for in one message, and come in one message each. */
+struct msg_socket_want {
+	uint32_t family; /* enum addr_family */
+	uint32_t count;	 /* 1..MSG_SOCKETS_MAX */
+};
+
+struct msg_socket {
+	uint32_t family; /* enum addr_family */
+	uint32_t pad;
+};
+
 struct msg {
 	uint32_t type; /* enum msg_type */
 	uint32_t pad;
@@ -240,6 +255,8 @@ struct msg {
 		struct msg_order order;
 		struct msg_report report;
 		struct msg_tickets tickets;
+		struct msg_socket_want socket_want;
+		struct msg_socket socket;
 	};
 };
 

@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "sys/sock.h"
+
 #define HASH_FACTOR 2654435761u /* odd, near 2^32 divided by the golden ratio */
 #define V4_SOURCE   12		/* of the source address in an IPv4 header, RFC 791 3.1 */
 #define V6_SOURCE   8		/* RFC 8200 3 */
@@ -116,4 +118,15 @@ int listen_open(const struct addr *addr, uint16_t port, size_t count, int *out_f
 	while (made > 0)
 		close_fd(&out_fds[--made]);
 	return err;
+}
+
+int listen_make_transparent(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int err = sock_allow_foreign(fds[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
 }

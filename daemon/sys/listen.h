@@ -32,4 +32,14 @@
 int listen_open(const struct addr *addr, uint16_t port, size_t count,
 		int *out_fds) MUST_CHECK;
 
+/**
+ * listen_make_transparent - let sockets take connections to addresses that are not this host's.
+ * @fds: of listen_open(); needs CAP_NET_ADMIN
+ *
+ * nftables leads them there (sys/nft); what is accepted keeps the address that the client meant.
+ *
+ * Return: 0; -errno.
+ */
+int listen_make_transparent(const int *fds, size_t count) MUST_CHECK;
+
 #endif

@@ -65,6 +65,62 @@ int sock_connect(const struct addr *addr, uint16_t port, int *out_fd)
 	return 0;
 }
 
+int sock_allow_foreign(int fd)
+{
+	const int on = 1;
+	socklen_t len = sizeof(int);
+	int domain;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len))
+		return -errno;
+	if (domain == AF_INET6
+		    ? setsockopt(fd, SOL_IPV6, IPV6_TRANSPARENT, &on, sizeof(on))
+		    : setsockopt(fd, SOL_IP, IP_TRANSPARENT, &on, sizeof(on)))
+		return -errno;
+	return 0;
+}
+
+int sock_make_foreign(enum addr_family family, uint32_t mark, int *out_fd)
+{
+	AUTO(close_fd) int fd = -1;
+	int err;
+
+	if (family != ADDR_V4 && family != ADDR_V6)
+		return -EAFNOSUPPORT;
+	fd = socket(family == ADDR_V6 ? AF_INET6 : AF_INET,
+		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = sock_allow_foreign(fd);
+	if (err)
+		return err;
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)))
+		return -errno;
+	*out_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int sock_connect_as(int fd, const struct addr *client, const struct addr *addr,
+		    uint16_t port)
+{
+	struct sockaddr_storage from, to;
+	socklen_t from_len = addr_to_sockaddr(client, 0, &from);
+	socklen_t to_len = addr_to_sockaddr(addr, port, &to);
+	const int on = 1;
+
+	if (client->family != addr->family || from_len == 0)
+		return -EAFNOSUPPORT;
+	/* The port is chosen by connect(), from all that are free towards this backend, and not by bind(). */
+	if (setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&from, from_len))
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&to, to_len) && errno != EINPROGRESS &&
+	    errno != EINTR)
+		return -errno;
+	return 0;
+}
+
 int sock_local(int fd, struct addr *out_addr, uint16_t *out_port)
 {
 	struct sockaddr_storage sa;

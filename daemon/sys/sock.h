@@ -50,6 +50,37 @@ int sock_accept(int listener, struct sock_peer *out_peer) MUST_CHECK;
  */
 int sock_connect(const struct addr *addr, uint16_t port, int *out_fd) MUST_CHECK;
 
+/**
+ * sock_allow_foreign - let a socket have an address that is not this host's (IP_TRANSPARENT, ip(7)).
+ * @fd: IPv4 or IPv6 stream socket; needs CAP_NET_ADMIN
+ *
+ * Return: 0; -errno.
+ */
+int sock_allow_foreign(int fd) MUST_CHECK;
+
+/**
+ * sock_make_foreign - a socket with which a gate can connect in a client's name.
+ * @family: of the client's address
+ * @mark: of its packets, by which sys/nft knows its answers
+ * @out_fd: owned by the caller; untouched on failure
+ *
+ * Made by the keeper, used by a gate: so the gate needs no capability.
+ *
+ * Return: 0; -EAFNOSUPPORT; -errno.
+ */
+int sock_make_foreign(enum addr_family family, uint32_t mark, int *out_fd) MUST_CHECK;
+
+/**
+ * sock_connect_as - begin to connect in a client's name.
+ * @fd: of sock_make_foreign()
+ * @client: whose address it takes, with a port of the kernel's choice
+ * @addr, @port: where to; of the same family
+ *
+ * As sock_connect(). Return: 0; -errno.
+ */
+int sock_connect_as(int fd, const struct addr *client, const struct addr *addr,
+		    uint16_t port) MUST_CHECK;
+
 /* Address and port of our own end. 0; -errno, outputs untouched. */
 int sock_local(int fd, struct addr *out_addr, uint16_t *out_port) MUST_CHECK;
 

@@ -128,8 +128,11 @@ service stats {{
 
 
 class MailHost:
-    def __init__(self, network, directory, tag, processes=100):
+    """host: the namespace it runs in; address: where it is reached there."""
+
+    def __init__(self, network, directory, tag, processes=100, host="mail", address=MAIL4):
         self.network = network
+        self.host, self.address = host, address
         self.dir = pathlib.Path(directory)
         self.tag = tag
         self.processes = processes
@@ -156,7 +159,7 @@ class MailHost:
 
     def start_dovecot(self):
         self._dovecot = subprocess.Popen(
-            self.network.command("mail", "dovecot", "-F", "-c", str(self.dir / "dovecot.conf")),
+            self.network.command(self.host, "dovecot", "-F", "-c", str(self.dir / "dovecot.conf")),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not (self.dir / "queue/private/auth").exists():
@@ -173,7 +176,7 @@ class MailHost:
 
     def kill_dovecot(self):
         """Every process of Dovecot at once: its auth process would outlive its master."""
-        pids = sh("ip", "netns", "pids", self.network.names["mail"]).stdout.split()
+        pids = sh("ip", "netns", "pids", self.network.names[self.host]).stdout.split()
         for pid in pids:
             try:
                 if "dovecot" in os.readlink(f"/proc/{pid}/exe"):
@@ -195,15 +198,15 @@ class MailHost:
         self._wait_port(PLAIN)
 
     def _postfix(self, verb, check=True):
-        return sh(*self.network.command("mail", "postfix", "-c", str(self.dir / "etc"), verb),
+        return sh(*self.network.command(self.host, "postfix", "-c", str(self.dir / "etc"), verb),
                   check=check)
 
     def _wait_port(self, port):
         deadline = time.monotonic() + 20
-        with self.network.inside("mail"):
+        with self.network.inside(self.host):
             while True:
                 try:
-                    socket.create_connection((MAIL4, port), timeout=1).close()
+                    socket.create_connection((self.address, port), timeout=1).close()
                     return
                 except OSError:
                     if time.monotonic() > deadline:

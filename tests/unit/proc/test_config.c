@@ -137,6 +137,26 @@ static const struct {
 	 POLICY
 	 "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } ports = { 25 } }",
 	 NULL, "postern.conf:2: ", "ports is for type = tcp"},
+	{"intercept where postern is told to listen",
+	 "interfaces = { eth0 }\n" POLICY
+	 "service s { type = smtp policy = p intercept = yes "
+	 "listen = { \"192.0.2.1:25\" } }",
+	 NULL, "postern.conf:3: ", "listen does not go with intercept"},
+	{"intercept without an interface",
+	 POLICY "service s { type = smtp policy = p intercept = yes }", NULL,
+	 "postern.conf:2: ", "needs interfaces"},
+	{"intercept of a port that has no place above",
+	 "interfaces = { eth0 }\n" POLICY
+	 "service s { type = smtp policy = p intercept = yes ports = { 37536 } }",
+	 NULL, "postern.conf:3: ", "at most 37535"},
+	{"intercept of more ports than there are endpoints",
+	 "interfaces = { eth0 }\n" POLICY
+	 "service s { type = smtp policy = p intercept = yes "
+	 "ports = { 1, 2, 3, 4, 5 } }",
+	 NULL, "postern.conf:3: ", "at most 4 ports"},
+	{"intercept of tcp",
+	 POLICY "service s { type = tcp policy = p intercept = yes ports = { 443 } }",
+	 NULL, "postern.conf:2: ", "not for type = tcp"},
 	{"tcp service without ports", POLICY "service s { type = tcp policy = p }", NULL,
 	 "postern.conf:2: ", "ports is missing"},
 	{"tcp service with a backend",
@@ -303,6 +323,31 @@ static void a_service_listens_on_its_types_port_everywhere(void **state)
 	assert_int_equal(service->listen[1].addr.family, ADDR_V6);
 	assert_int_equal(service->listen[1].port, 25);
 	assert_int_equal(service->port_count, 1);
+}
+
+static void an_intercepted_service_needs_no_more_than_its_name(void **state)
+{
+	AUTO(config_free) struct config *config = NULL;
+	const struct conf_service *service;
+	uint16_t guarded[CONF_PORTS_MAX];
+
+	(void)state;
+	assert_int_equal(load("interfaces = { eth0 }\n" POLICY
+			      "service s { type = smtp policy = p intercept = yes }",
+			      &config),
+			 0);
+	service = &config->conf.services[0];
+	assert_int_equal(service->client_address, CLIENT_ADDRESS_TRANSPARENT);
+	assert_int_equal(service->fail_mode, FAIL_CLOSED);
+	assert_int_equal(service->backend_count, 0);
+	assert_int_equal(service->listen_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(service->listen[i].port, CONF_INTERCEPT_BASE + 25);
+		assert_true(addr_is_loopback(&service->listen[i].addr));
+	}
+	assert_int_equal(conf_service_ports(service, guarded), 1);
+	assert_int_equal(guarded[0], 25);
+	assert_true(conf_wants_intercept(&config->conf));
 }
 
 static bool find(const struct config *config, const char *addr_text,
@@ -506,6 +551,7 @@ int main(void)
 		IN_DIRECTORY(many_mistakes_are_told_at_once),
 		IN_DIRECTORY(settings_arrive_where_they_belong),
 		IN_DIRECTORY(a_service_listens_on_its_types_port_everywhere),
+		IN_DIRECTORY(an_intercepted_service_needs_no_more_than_its_name),
 		IN_DIRECTORY(lists_become_tables_with_file_and_line),
 		IN_DIRECTORY(the_same_prefix_in_two_files_of_a_policy_is_refused),
 		IN_DIRECTORY(what_is_doubtful_is_a_warning),

@@ -46,6 +46,8 @@ static const struct {
 	{MSG_BAN_PAGE, ROLE_KEEPER, ROLE_LEDGER, false},
 	{MSG_ORDER, ROLE_LEDGER, ROLE_KEEPER, false},
 	{MSG_REPORT, ROLE_KEEPER, ROLE_LEDGER, false},
+	{MSG_SOCKET_WANT, ROLE_GATE, ROLE_KEEPER, false},
+	{MSG_SOCKET, ROLE_KEEPER, ROLE_GATE, true},
 	{MSG_READY, ANY_CHILD, ROLE_KEEPER, false},
 	{MSG_TLS, ROLE_KEEPER, ROLE_GATE, true},
 	{MSG_TICKETS, ROLE_KEEPER, ROLE_GATE, false},
@@ -94,6 +96,13 @@ static struct msg good(uint32_t type)
 		m.bans.count = MSG_BANS_MAX;
 		for (size_t i = 0; i < MSG_BANS_MAX; i++)
 			m.bans.bans[i].prefix = (struct prefix){v4, 32};
+		break;
+	case MSG_SOCKET_WANT:
+		m.socket_want.family = ADDR_V6;
+		m.socket_want.count = MSG_SOCKETS_MAX;
+		break;
+	case MSG_SOCKET:
+		m.socket.family = ADDR_V4;
 		break;
 	case MSG_CONF:
 	case MSG_START:
@@ -239,6 +248,11 @@ static const struct {
 	{"login of nobody", MSG_LOGIN, FIELD(login.addr.family), ADDR_NONE},
 	{"bits behind the length", MSG_RECHECK, FIELD(recheck.prefix.len), 31},
 	{"length past the family", MSG_RECHECK, FIELD(recheck.prefix.len), 33},
+	{"sockets of no family", MSG_SOCKET_WANT, FIELD(socket_want.family), ADDR_NONE},
+	{"no sockets at all", MSG_SOCKET_WANT, FIELD(socket_want.count), 0},
+	{"too many sockets at once", MSG_SOCKET_WANT, FIELD(socket_want.count),
+	 MSG_SOCKETS_MAX + 1},
+	{"a socket of no family", MSG_SOCKET, FIELD(socket.family), 5},
 	{"page of too many", MSG_SESSIONS_PAGE, FIELD(sessions_page.count),
 	 MSG_SESSIONS_MAX + 1},
 	{"gate past the table", MSG_SESSIONS_PAGE, FIELD(sessions_page.gate),

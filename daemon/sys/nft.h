@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sys/nft - postern's own table in nftables: `inet postern`, and nothing else (libnftnl).
+ *
+ * It leads the guarded ports of this host to the gates (tproxy) and brings the backend's answers to
+ * addresses of clients back to the gates. The whole table is made anew in one atomic batch, so no packet
+ * sees half of it; rules of others are neither read nor touched. Called by the keeper.
+ */
+#ifndef SYS_NFT_H
+#define SYS_NFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+#define NFT_TABLE	   "postern"
+#define NFT_INTERFACES_MAX 8u
+#define NFT_PORTS_MAX	   64u
+
+/* What becomes of a connection to a guarded port. */
+enum nft_way {
+	NFT_TO_GATE, /* to the gate; refused while nobody listens there */
+	NFT_TO_GATE_OR_PASS, /* the same, but straight to the backend while nobody listens there */
+	NFT_REFUSE,	     /* a reset: the sender tries again */
+	NFT_PASS,	     /* straight to the backend */
+};
+
+struct nft_port {
+	uint16_t port;	    /* that clients connect to; host order */
+	uint16_t gate_port; /* where the gates listen, on 127.0.0.1 and ::1 */
+	uint8_t way;	    /* enum nft_way */
+};
+
+struct nft_table {
+	char interfaces[NFT_INTERFACES_MAX][16]; /* where clients come in */
+	size_t interface_count;
+	struct nft_port ports[NFT_PORTS_MAX]; /* each port once */
+	size_t port_count;
+	uint32_t gate_mark; /* on what a gate sends to a backend in a client's name */
+	uint32_t
+		local_mark; /* on what is to be delivered to this host: sys/netlink routes it */
+};
+
+/**
+ * nft_apply - put the table in place, instead of an older one of ours.
+ *
+ * Return: 0; -errno, and nothing has changed (-EOPNOTSUPP or -ENOENT: the kernel lacks nftables or tproxy).
+ */
+int nft_apply(const struct nft_table *table) MUST_CHECK;
+
+/* Take it away; that it is not there is fine. Return: 0; -errno. */
+int nft_remove(void) MUST_CHECK;
+
+/**
+ * nft_rules - how many rules our table has now: who else changed it?
+ * @out_count: 0: it is not there, or empty
+ *
+ * Return: 0; -errno.
+ */
+int nft_rules(size_t *out_count) MUST_CHECK;
+
+/* How many rules nft_apply() makes of this. */
+size_t nft_rules_wanted(const struct nft_table *table);
+
+/**
+ * nft_watch_open - a descriptor that becomes readable when somebody changes nftables.
+ * @out_fd: owned by the caller
+ *
+ * Return: 0; -errno.
+ */
+int nft_watch_open(int *out_fd) MUST_CHECK;
+
+/* Take what has come. Never waits. */
+void nft_watch_take(int fd);
+
+#endif

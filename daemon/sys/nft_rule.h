@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sys/nft_rule - the rules of postern's table, expression by expression. A part of sys/nft; used by it alone.
+ *
+ * Each function returns a new rule, or NULL if there was no memory.
+ */
+#ifndef SYS_NFT_RULE_H
+#define SYS_NFT_RULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nft_port;
+struct nftnl_rule;
+struct nlmsghdr;
+
+/* tcp dport PORT meta nfproto FAMILY meta mark set MARK tproxy to LOOPBACK:GATE accept */
+struct nftnl_rule *nft_rule_tproxy(uint8_t family, const struct nft_port *port,
+				   uint32_t mark);
+
+/* tcp dport PORT reject with tcp reset */
+struct nftnl_rule *nft_rule_reset(uint16_t port);
+
+/* meta l4proto tcp socket transparent 1 meta mark set MARK: what belongs to a gate already stays with it */
+struct nftnl_rule *nft_rule_sockets(uint32_t mark);
+
+/* ct direction reply ct mark MARK meta mark set MARK */
+struct nftnl_rule *nft_rule_answers(uint32_t mark);
+
+/* meta mark FROM ct mark set TO */
+struct nftnl_rule *nft_rule_note(uint32_t from, uint32_t to);
+
+/* iifname INTERFACE tcp dport @SET jump CHAIN */
+struct nftnl_rule *nft_rule_guarded(const char *interface, const char *set,
+				    uint32_t set_id, const char *chain);
+
+void nft_rule_place(struct nftnl_rule *rule, const char *table, const char *chain);
+void nft_rule_write(struct nftnl_rule *rule, struct nlmsghdr *message);
+void nft_rule_free(struct nftnl_rule **rule);
+
+/* Is this message of a dump a rule of the table? */
+bool nft_rule_is_of(const struct nlmsghdr *message, const char *table);
+
+#endif
