@@ -37,7 +37,7 @@ static_assert(sizeof(struct set_slot) == 32, "two slots a cache line");
 
 /*
  * All fields that change are read and written with atomic operations: a reader runs in
- * another process. The geometry (magic to hash_key) stays as prefix_set_init() left it.
+ * another process. The geometry (magic to value_bytes) stays as prefix_set_init() left it.
  */
 struct prefix_set {
 	uint32_t magic; /* written last */
@@ -45,10 +45,11 @@ struct prefix_set {
 	uint32_t capacity; /* items, <= SET_CAPACITY_MAX */
 	uint32_t slot_count;
 	uint8_t hash_key[SIPHASH_KEY_BYTES];
+	uint32_t value_bytes;	/* of each item */
 	uint32_t count;		/* items */
 	uint32_t lens4[32 + 1]; /* items of this length, all groups */
 	uint32_t lens6[128 + 1];
-	uint8_t pad[20];
+	uint8_t pad[16];
 	uint64_t sequence; /* odd while the writer works; alone in its cache line */
 	uint64_t pad_line[7];
 	struct set_slot slots[];
@@ -66,29 +67,48 @@ struct set_key {
 
 /* ---- geometry ---- */
 
-static size_t set_bytes(uint64_t slot_count)
+static size_t set_bytes(uint64_t slot_count, size_t value_bytes)
 {
-	const size_t bytes =
-		sizeof(struct prefix_set) + slot_count * sizeof(struct set_slot);
+	const size_t bytes = sizeof(struct prefix_set) +
+			     slot_count * (sizeof(struct set_slot) + value_bytes);
 
 	return (bytes + SET_ALIGN_BYTES - 1) / SET_ALIGN_BYTES * SET_ALIGN_BYTES;
 }
 
-size_t prefix_set_size(size_t capacity)
+static bool value_size_is_fine(size_t value_bytes)
+{
+	return value_bytes % sizeof(uint64_t) == 0 && value_bytes <= PREFIX_SET_VALUE_MAX;
+}
+
+size_t prefix_set_valued_size(size_t capacity, size_t value_bytes)
 {
 	assert(capacity > 0 && capacity <= SET_CAPACITY_MAX);
-	return set_bytes(SET_SLOTS_FOR(capacity));
+	assert(value_size_is_fine(value_bytes));
+	return set_bytes(SET_SLOTS_FOR(capacity), value_bytes);
+}
+
+size_t prefix_set_size(size_t capacity)
+{
+	return prefix_set_valued_size(capacity, 0);
 }
 
 struct prefix_set *prefix_set_init(void *memory, size_t capacity)
+{
+	return prefix_set_valued_init(memory, capacity, 0);
+}
+
+struct prefix_set *prefix_set_valued_init(void *memory, size_t capacity,
+					  size_t value_bytes)
 {
 	struct prefix_set *set = memory;
 	uint64_t fallback[2];
 
 	assert(capacity > 0 && capacity <= SET_CAPACITY_MAX);
+	assert(value_size_is_fine(value_bytes));
 	set->version = SET_VERSION;
 	set->capacity = (uint32_t)capacity;
 	set->slot_count = (uint32_t)SET_SLOTS_FOR(capacity);
+	set->value_bytes = (uint32_t)value_bytes;
 	if (getrandom(set->hash_key, sizeof(set->hash_key), GRND_NONBLOCK) !=
 	    (ssize_t)sizeof(set->hash_key)) {
 		/* Early in a boot. Still, no stranger knows it to the nanosecond. */
@@ -110,9 +130,15 @@ const struct prefix_set *prefix_set_attach(const void *memory, size_t size_bytes
 		return NULL;
 	if (set->capacity == 0 || set->capacity > SET_CAPACITY_MAX ||
 	    set->slot_count != SET_SLOTS_FOR(set->capacity) ||
-	    set_bytes(set->slot_count) > size_bytes)
+	    !value_size_is_fine(set->value_bytes) ||
+	    set_bytes(set->slot_count, set->value_bytes) > size_bytes)
 		return NULL;
 	return set;
+}
+
+size_t prefix_set_value_bytes(const struct prefix_set *set)
+{
+	return set->value_bytes;
 }
 
 /* ---- keys ---- */
@@ -185,6 +211,38 @@ static void slot_write(struct set_slot *slot, const struct set_slot *content)
 	__atomic_store_n(&slot->ends_ns, content->ends_ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->hash, content->hash, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->key, content->key, __ATOMIC_RELEASE);
+}
+
+/* ---- values: behind the slots, in the same order ---- */
+
+static uint64_t *value_of(const struct prefix_set *set, uint32_t at)
+{
+	char *values = (char *)(uintptr_t)(set->slots + set->slot_count);
+
+	return (uint64_t *)(void *)(values + (size_t)at * set->value_bytes);
+}
+
+static void value_write(const struct prefix_set *set, uint32_t at, const void *value)
+{
+	uint64_t *words = value_of(set, at);
+
+	for (size_t i = 0; i < set->value_bytes / sizeof(*words); i++) {
+		uint64_t word;
+
+		memcpy(&word, (const char *)value + i * sizeof(word), sizeof(word));
+		__atomic_store_n(&words[i], word, __ATOMIC_RELAXED);
+	}
+}
+
+static void value_read(const struct prefix_set *set, uint32_t at, void *out_value)
+{
+	const uint64_t *words = value_of(set, at);
+
+	for (size_t i = 0; i < set->value_bytes / sizeof(*words); i++) {
+		const uint64_t word = load64(&words[i]);
+
+		memcpy((char *)out_value + i * sizeof(word), &word, sizeof(word));
+	}
 }
 
 /* Finds the slot of a key: true; or false, with the slot where it would go, if free. */
@@ -262,6 +320,14 @@ static void prefix_check(uint16_t group, const struct prefix *prefix)
 
 int prefix_set_put(struct prefix_set *set, const struct prefix_set_item *item)
 {
+	static const char zeros[PREFIX_SET_VALUE_MAX];
+
+	return prefix_set_put_value(set, item, zeros);
+}
+
+int prefix_set_put_value(struct prefix_set *set, const struct prefix_set_item *item,
+			 const void *value)
+{
 	struct set_slot slot;
 	struct set_key key;
 	uint32_t at;
@@ -283,6 +349,7 @@ int prefix_set_put(struct prefix_set *set, const struct prefix_set_item *item)
 		slot_write(&set->slots[at], &slot);
 		counts_add(set, &item->prefix, 1);
 	}
+	value_write(set, at, value);
 	write_end(set);
 	return found ? 1 : 0;
 }
@@ -307,6 +374,7 @@ static void slot_remove(struct prefix_set *set, uint32_t hole)
 		    slot_distance(set, hole, at))
 			continue;
 		slot_write(&set->slots[hole], &slot);
+		value_write(set, hole, value_of(set, at));
 		hole = at;
 	}
 	slot_write(&set->slots[hole], &empty);
@@ -334,13 +402,25 @@ bool prefix_set_remove(struct prefix_set *set, uint16_t group,
 bool prefix_set_get(const struct prefix_set *set, uint16_t group,
 		    const struct prefix *prefix, struct prefix_set_item *out_item)
 {
+	char ignored[PREFIX_SET_VALUE_MAX];
+
+	return prefix_set_get_value(set, group, prefix, out_item, ignored);
+}
+
+bool prefix_set_get_value(const struct prefix_set *set, uint16_t group,
+			  const struct prefix *prefix, struct prefix_set_item *out_item,
+			  void *out_value)
+{
 	struct set_slot slot;
 	struct set_key key;
 	uint32_t at;
 
 	prefix_check(group, prefix);
 	key = key_make(set, group, prefix);
-	return slot_find(set, &key, &at, &slot) && item_make(&slot, out_item);
+	if (!slot_find(set, &key, &at, &slot) || !item_make(&slot, out_item))
+		return false;
+	value_read(set, at, out_value);
+	return true;
 }
 
 /* ---- the readers ---- */
@@ -357,7 +437,7 @@ static void spin_pause(void)
 /* One look, whatever the writer does meanwhile. */
 static bool set_look(const struct prefix_set *set, uint16_t group,
 		     const struct addr *addr, uint64_t now_ns,
-		     struct prefix_set_item *out_item)
+		     struct prefix_set_item *out_item, void *out_value)
 {
 	const uint32_t *lens = addr->family == ADDR_V4 ? set->lens4 : set->lens6;
 
@@ -371,8 +451,10 @@ static bool set_look(const struct prefix_set *set, uint16_t group,
 			continue;
 		prefix = prefix_make(addr, (uint8_t)len);
 		key = key_make(set, group, &prefix);
-		if (slot_find(set, &key, &at, &slot) && slot.ends_ns > now_ns)
-			return item_make(&slot, out_item);
+		if (!slot_find(set, &key, &at, &slot) || slot.ends_ns <= now_ns)
+			continue;
+		value_read(set, at, out_value);
+		return item_make(&slot, out_item);
 	}
 	return false;
 }
@@ -381,8 +463,18 @@ bool prefix_set_find(const struct prefix_set *set, uint16_t group,
 		     const struct addr *addr, uint64_t now_ns,
 		     struct prefix_set_item *out_item)
 {
+	char ignored[PREFIX_SET_VALUE_MAX];
+
+	return prefix_set_find_value(set, group, addr, now_ns, out_item, ignored);
+}
+
+bool prefix_set_find_value(const struct prefix_set *set, uint16_t group,
+			   const struct addr *addr, uint64_t now_ns,
+			   struct prefix_set_item *out_item, void *out_value)
+{
+	char value[PREFIX_SET_VALUE_MAX];
 	struct prefix_set_item item;
-	bool found = false;
+	bool found = false, is_whole = false;
 
 	if (addr->family != ADDR_V4 && addr->family != ADDR_V6)
 		return false;
@@ -394,14 +486,20 @@ bool prefix_set_find(const struct prefix_set *set, uint16_t group,
 			spin_pause();
 			continue;
 		}
-		found = set_look(set, group, addr, now_ns, &item);
+		found = set_look(set, group, addr, now_ns, &item, value);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (is_late ? found : load64(&set->sequence) == before)
+		is_whole = !(before & 1) && load64(&set->sequence) == before;
+		if (is_late ? found : is_whole)
 			break;
 	}
-	if (found)
-		*out_item = item;
-	return found;
+	if (!found)
+		return false;
+	*out_item = item;
+	if (is_whole)
+		memcpy(out_value, value, set->value_bytes);
+	else
+		memset(out_value, 0, set->value_bytes);
+	return true;
 }
 
 size_t prefix_set_count(const struct prefix_set *set)

@@ -5,8 +5,10 @@
  * Key: (group, prefix); value: when it ends on the boot-time clock. Fixed
  * capacity, open addressing, position-independent, so that it lies in a memfd which the
  * writer maps read-write and the readers read-only. A sequence number makes a
- * reader repeat what a write disturbed, a bounded number of times.
- * In postern: the bans; group is the policy id, the ledger writes, gates read.
+ * reader repeat what a write disturbed, a bounded number of times. Items may carry a value of a
+ * fixed size each.
+ * In postern: the bans, where group is the policy id, and the recent logins; the ledger writes, gates
+ * read.
  */
 #ifndef BASE_PREFIX_SET_H
 #define BASE_PREFIX_SET_H
@@ -20,6 +22,7 @@
 
 #define PREFIX_SET_GROUPS_MAX 32u
 #define PREFIX_SET_READ_TRIES 64u    /* repeats before a reader takes what it sees */
+#define PREFIX_SET_VALUE_MAX  256u   /* bytes of a value */
 #define PREFIX_SET_WALK_SLOTS 65536u /* slots that one step of a walk looks at, at most */
 
 struct prefix_set; /* the block in shared memory */
@@ -33,11 +36,18 @@ struct prefix_set_item {
 /* Bytes for this many items; a multiple of the page size. */
 size_t prefix_set_size(size_t capacity);
 
+/* The same with a value each; value_bytes is a multiple of 8, at most PREFIX_SET_VALUE_MAX. */
+size_t prefix_set_valued_size(size_t capacity, size_t value_bytes);
+
 /*
  * Format zeroed memory of prefix_set_size(capacity) bytes, from mmap(). Returns the set,
  * which is memory. Needs getrandom(2).
  */
 struct prefix_set *prefix_set_init(void *memory, size_t capacity);
+
+/* The same with a value each, in memory of prefix_set_valued_size(). */
+struct prefix_set *prefix_set_valued_init(void *memory, size_t capacity,
+					  size_t value_bytes);
 
 /* The set in memory that prefix_set_init() formatted; NULL if it does not look like one. */
 const struct prefix_set *prefix_set_attach(const void *memory, size_t size_bytes);
@@ -48,6 +58,10 @@ const struct prefix_set *prefix_set_attach(const void *memory, size_t size_bytes
  */
 int prefix_set_put(struct prefix_set *set, const struct prefix_set_item *item) MUST_CHECK;
 
+/* The same with the item's value: value_bytes of them, as at prefix_set_valued_init(). */
+int prefix_set_put_value(struct prefix_set *set, const struct prefix_set_item *item,
+			 const void *value) MUST_CHECK;
+
 /* Remove exactly this (group, prefix). true if it was there. */
 bool prefix_set_remove(struct prefix_set *set, uint16_t group,
 		       const struct prefix *prefix);
@@ -55,6 +69,11 @@ bool prefix_set_remove(struct prefix_set *set, uint16_t group,
 /* Writer's own look at exactly this (group, prefix), ended or not. */
 bool prefix_set_get(const struct prefix_set *set, uint16_t group,
 		    const struct prefix *prefix, struct prefix_set_item *out_item);
+
+/* The same with its value, if it has one. */
+bool prefix_set_get_value(const struct prefix_set *set, uint16_t group,
+			  const struct prefix *prefix, struct prefix_set_item *out_item,
+			  void *out_value);
 
 /**
  * prefix_set_find - the longest live item of a group that contains an address.
@@ -68,6 +87,14 @@ bool prefix_set_get(const struct prefix_set *set, uint16_t group,
 bool prefix_set_find(const struct prefix_set *set, uint16_t group,
 		     const struct addr *addr, uint64_t now_ns,
 		     struct prefix_set_item *out_item);
+
+/* The same with its value, which is all zero if the writer was in the way too long. */
+bool prefix_set_find_value(const struct prefix_set *set, uint16_t group,
+			   const struct addr *addr, uint64_t now_ns,
+			   struct prefix_set_item *out_item, void *out_value);
+
+/* Bytes of a value; 0: items have none. */
+size_t prefix_set_value_bytes(const struct prefix_set *set);
 
 size_t prefix_set_count(const struct prefix_set *set);
 

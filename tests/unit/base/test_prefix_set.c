@@ -359,6 +359,47 @@ static struct prefix_set_item random_item(uint64_t *random)
 	};
 }
 
+/* A value stays with its item, wherever the removal of others moves it. */
+static void a_value_moves_with_its_item(void **state)
+{
+	uint64_t kept[TWIN_CAPACITY] = {0}, value[16] = {0};
+	const size_t size_bytes = prefix_set_valued_size(TWIN_CAPACITY, sizeof(value));
+	AUTO(free_mem) struct prefix_set *set = aligned_alloc(64, size_bytes);
+	uint64_t random = seed_start();
+	unsigned int checked = 0;
+
+	(void)state;
+	assert_non_null(set);
+	memset(set, 0, size_bytes);
+	set = prefix_set_valued_init(set, TWIN_CAPACITY, sizeof(value));
+	assert_int_equal(prefix_set_value_bytes(set), sizeof(value));
+	assert_ptr_equal(prefix_set_attach(set, size_bytes), set);
+	assert_null(prefix_set_attach(set, prefix_set_size(TWIN_CAPACITY)));
+	for (int i = 0; i < TWIN_STEPS; i++) {
+		const uint32_t number = seed_below(&random, TWIN_CAPACITY);
+		struct prefix_set_item item = {.ends_ns = NOW_NS + 1};
+		bool found;
+
+		item.prefix.addr = (struct addr){.bytes = {10, 0, 0, (uint8_t)number},
+						 .family = ADDR_V4};
+		item.prefix.len = 32;
+		found = prefix_set_get_value(set, 0, &item.prefix, &item, value);
+		assert_int_equal(found, kept[number] != 0);
+		if (found)
+			assert_true(value[0] == kept[number] && value[15] == ~value[0]);
+		checked += found;
+		if (found && seed_below(&random, 2)) {
+			assert_true(prefix_set_remove(set, 0, &item.prefix));
+			kept[number] = 0;
+			continue;
+		}
+		kept[number] = value[0] = (uint64_t)i + 1;
+		value[15] = ~value[0];
+		assert_int_equal(prefix_set_put_value(set, &item, value), found);
+	}
+	assert_true(checked > 100);
+}
+
 static void the_set_agrees_with_a_linear_twin(void **state)
 {
 	AUTO(free_mem) struct prefix_set *set = set_new(TWIN_CAPACITY);
@@ -413,6 +454,7 @@ int main(void)
 		cmocka_unit_test(a_set_of_one_works),
 		cmocka_unit_test(a_walk_sees_each_item_once),
 		cmocka_unit_test(a_walk_of_nothing_ends),
+		cmocka_unit_test(a_value_moves_with_its_item),
 		cmocka_unit_test(the_set_agrees_with_a_linear_twin),
 	};
 
