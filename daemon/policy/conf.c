@@ -30,6 +30,7 @@ static const struct conf_limits limits_defaults = {
 	.bans_max = 1048576,
 	.strikes_clients_max = 100000,
 	.dns_cache_entries = 65536,
+	.am_clients_max = 100000,
 	.greeting_timeout_s = 2 * MINUTE_S,
 	.command_timeout_s = 5 * MINUTE_S,
 	.data_timeout_s = 3 * MINUTE_S,
@@ -57,6 +58,7 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_PTR] = MODE_OBSERVE,
 			},
 		.strikes = strikes_defaults,
+		.am_window_s = 5 * MINUTE_S,
 	};
 }
 
@@ -111,6 +113,12 @@ const char *service_type_name(enum service_type type)
 {
 	assert((unsigned int)type < SERVICE_TYPE_COUNT);
 	return types[type].name;
+}
+
+bool service_type_is_mailbox(enum service_type type)
+{
+	return type == SERVICE_POP3 || type == SERVICE_POP3S || type == SERVICE_IMAP ||
+	       type == SERVICE_IMAPS;
 }
 
 int service_type_from_name(const char *name)

@@ -134,6 +134,7 @@ struct conf_policy {
 	uint8_t mode[CHECK_COUNT];  /* enum check_mode */
 	bool ptr_forward_confirmed; /* the name has to lead back to the address */
 	struct conf_strikes strikes;
+	int64_t am_window_s; /* a login counts so long (AM); >= 0 */
 };
 
 /* PEM files, read by the keeper. */
@@ -179,6 +180,7 @@ struct conf_limits {
 	uint32_t bans_max;	      /* exact bans in the kernel */
 	uint32_t strikes_clients_max; /* clients whose strikes are remembered */
 	uint32_t dns_cache_entries;   /* answers of the DNS that are kept */
+	uint32_t am_clients_max;      /* clients whose last login is remembered */
 	int64_t greeting_timeout_s;   /* from connect to a valid EHLO */
 	int64_t command_timeout_s;    /* RFC 5321 4.5.3.2.7: 5 min */
 	int64_t data_timeout_s;	      /* each read while in DATA; 4.5.3.2.5: 3 min */
@@ -240,6 +242,8 @@ void conf_policy_init(struct conf_policy *policy);
 void conf_service_init(struct conf_service *service);
 
 const char *service_type_name(enum service_type type);
+/* POP3 and IMAP: a login there opens a mailbox. */
+bool service_type_is_mailbox(enum service_type type);
 /* -1 if unknown. */
 int service_type_from_name(const char *name);
 uint16_t service_type_port(enum service_type type); /* 25, 587, ...; 0 for tcp */

@@ -149,6 +149,7 @@ static int counts_check(const struct conf *conf, char *out_problem)
 		{"tls-handshakes-max", conf->limits.tls_handshakes_max, 1, 1000000},
 		{"tls-handshakes-per-client-max",
 		 conf->limits.tls_handshakes_per_client_max, 1, 1000000},
+		{"am-clients-max", conf->limits.am_clients_max, 1, 10000000},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -240,6 +241,11 @@ static int policies_check(const struct conf *conf, char *out_problem)
 
 		if (strikes_check(policy, out_problem) != 0)
 			return -EINVAL;
+		if (policy->am_window_s < 0 || policy->am_window_s > WEEK_S)
+			return problem_set(
+				out_problem,
+				"policy '%s': am-window: 0s (while a session is open) to 7d",
+				policy->name);
 		for (int check = 0; check < CHECK_COUNT; check++) {
 			if (policy->mode[check] > MODE_ENFORCE)
 				return problem_set(

@@ -315,6 +315,7 @@ static const struct config_field policy_fields[] = {
 	       strikes.repeat_credentials_ignore, repeat_names),
 	DURATION("success-credit", struct conf_policy, strikes.success_credit_s, 0,
 		 YEAR_S),
+	DURATION("am-window", struct conf_policy, am_window_s, 0, DAY_S),
 };
 
 static const struct config_field service_fields[] = {
@@ -355,6 +356,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT("commands-max", commands_max, 1, 1000000),
 	LIMIT("bans-max", bans_max, 1024, 16777216),
 	LIMIT("strikes-clients-max", strikes_clients_max, 1024, 4194304),
+	LIMIT("am-clients-max", am_clients_max, 1024, 4194304),
 	LIMIT_TIME("greeting-timeout", greeting_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("command-timeout", command_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("data-timeout", data_timeout_s, 1, HOUR_S),

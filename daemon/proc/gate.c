@@ -114,26 +114,35 @@ static void gate_take_conf(struct gate *gate, const struct msg_conf *message, in
 	snapshot_close(&old);
 }
 
-static void gate_take_banset(struct gate *gate, const struct msg_banset *message, int fd)
+/* Is it what the ledger writes there? */
+static bool shared_is_fine(const struct prefix_set *set, uint32_t what)
+{
+	const size_t value_bytes = what == SHARED_LOGINS ? sizeof(struct auth_recent) : 0;
+
+	return set && prefix_set_value_bytes(set) == value_bytes;
+}
+
+static void gate_take_shared(struct gate *gate, const struct msg_shared *message, int fd)
 {
 	void *memory = mmap(NULL, message->size_bytes, PROT_READ, MAP_SHARED, fd, 0);
-	const struct prefix_set *bans;
+	const uint32_t what = message->what;
+	const struct prefix_set *set;
 
 	if (memory == MAP_FAILED) {
-		gate_fail(gate, "banset", -errno);
+		gate_fail(gate, "shared-memory", -errno);
 		return;
 	}
-	bans = prefix_set_attach(memory, message->size_bytes);
-	if (!bans) {
+	set = prefix_set_attach(memory, message->size_bytes);
+	if (!shared_is_fine(set, what)) {
 		(void)munmap(memory, message->size_bytes);
-		gate_fail(gate, "banset", -EPROTO);
+		gate_fail(gate, "shared-memory", -EPROTO);
 		return;
 	}
-	if (gate->bans_memory)
-		(void)munmap(gate->bans_memory, gate->bans_size_bytes);
-	gate->bans = bans;
-	gate->bans_memory = memory;
-	gate->bans_size_bytes = message->size_bytes;
+	if (gate->shared_memory[what])
+		(void)munmap(gate->shared_memory[what], gate->shared_bytes[what]);
+	gate->shared[what] = set;
+	gate->shared_memory[what] = memory;
+	gate->shared_bytes[what] = message->size_bytes;
 }
 
 static void gate_start(struct gate *gate)
@@ -324,8 +333,8 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 	case MSG_CONF:
 		gate_take_conf(gate, &msg->conf, owned);
 		break;
-	case MSG_BANSET:
-		gate_take_banset(gate, &msg->banset, owned);
+	case MSG_SHARED:
+		gate_take_shared(gate, &msg->shared, owned);
 		break;
 	case MSG_LISTENER:
 		accept_change(gate, &msg->listener, TAKE_FD(owned));
@@ -471,8 +480,9 @@ static void gate_free(struct gate **gate)
 	session_pool_done(g);
 	pool_done(&g->small);
 	pool_done(&g->big);
-	if (g->bans_memory)
-		(void)munmap(g->bans_memory, g->bans_size_bytes);
+	for (size_t i = 0; i < SHARED_COUNT; i++)
+		if (g->shared_memory[i])
+			(void)munmap(g->shared_memory[i], g->shared_bytes[i]);
 	if (g->conf)
 		snapshot_close(&g->snapshot);
 	gate_tls_done(g);

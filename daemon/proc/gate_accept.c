@@ -39,7 +39,7 @@ struct verdict accept_decide(const struct gate *gate, int service,
 			.kind = VERDICT_PERMIT,
 			.entry.value = FLAGS_WHEN_OFF,
 		};
-	return verdict_decide(gate->snapshot.tables[policy], gate->bans,
+	return verdict_decide(gate->snapshot.tables[policy], gate->shared[SHARED_BANS],
 			      conf->policies[policy].id, addr, clock_boot_ns());
 }
 

@@ -64,6 +64,7 @@ void login_note_user(struct session *s, const char *name, size_t len)
 {
 	struct buf user;
 
+	s->has_tried_login = true;
 	buf_init(&user, s->user, sizeof(s->user));
 	/* Four bytes an escaped one at most, and what does not fit is left out whole. */
 	buf_add_escaped(&user, name, len, sizeof(s->user) - 8);

@@ -20,6 +20,7 @@
 #include "proc/gate_sockets.h"
 #include "proc/gate_tls.h"
 #include "proc/gate_wheel.h"
+#include "proc/msg.h"
 #include "proc/snapshot.h"
 #include "sys/digest.h"
 #include "wire/sasl.h"
@@ -59,10 +60,10 @@ struct gate {
 	uint64_t id_count;
 
 	struct snapshot snapshot;
-	const struct conf *conf;       /* of snapshot; NULL before the first CONF */
-	const struct prefix_set *bans; /* NULL: none yet */
-	void *bans_memory;
-	size_t bans_size_bytes;
+	const struct conf *conf; /* of snapshot; NULL before the first CONF */
+	const struct prefix_set *shared[SHARED_COUNT]; /* NULL: none yet */
+	void *shared_memory[SHARED_COUNT];
+	size_t shared_bytes[SHARED_COUNT];
 	struct digest *digest;
 	struct gate_tls tls;
 

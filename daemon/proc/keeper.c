@@ -367,8 +367,9 @@ int keeper_main(const char *config_path)
 		return 1;
 	keeper->config_path = config_path;
 	keeper->snapshot_fd = keeper->control_fd = keeper->lock_fd = -1;
-	keeper->bans_fd = keeper->bans_next_fd = keeper->watch_fd = -1;
+	keeper->watch_fd = -1;
 	keeper->intercept.watch_fd = -1;
+	memories_init(keeper);
 	keeper->started_wall_s = clock_wall_s();
 	if (start_guard(keeper))
 		return 1;

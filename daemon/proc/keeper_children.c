@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * proc/keeper_children - ledger, checker and gates: forked, told what they need, started again.
- *
- * The ledger's set of bans is memory that the keeper makes anew for each ledger. A gate gets it, read-only, when
- * the ledger has said READY: then it is filled. Until a new ledger is so far, gates go on with the old set.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -20,7 +16,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/prefix_set.h"
 #include "proc/channel.h"
 #include "proc/child.h"
 #include "proc/keeper_state.h"
@@ -164,20 +159,6 @@ void child_send_conf(struct keeper_child *child)
 	child_send(child, &msg, keeper->snapshot_fd);
 }
 
-static size_t bans_size(const struct keeper *keeper)
-{
-	return prefix_set_size(keeper_conf(keeper)->limits.bans_max);
-}
-
-static void child_send_bans(struct keeper_child *child, int fd, bool writable)
-{
-	struct msg msg = {.type = MSG_BANSET};
-
-	msg.banset.size_bytes = bans_size(child->keeper);
-	msg.banset.writable = writable;
-	child_send(child, &msg, fd);
-}
-
 static void child_send_start(struct keeper_child *child)
 {
 	const struct msg msg = {.type = MSG_START};
@@ -222,35 +203,6 @@ static void child_connect_peers(struct keeper_child *child)
 	}
 }
 
-/* Memory of the size that every holder knows and none can change. */
-static int bans_make(struct keeper *keeper)
-{
-	AUTO(close_fd)
-	int fd = memfd_create("postern-bans", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || ftruncate(fd, (off_t)bans_size(keeper)) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return -errno;
-	close_fd(&keeper->bans_next_fd);
-	keeper->bans_next_fd = TAKE_FD(fd);
-	return 0;
-}
-
-/* Opened anew, since a descriptor that came from memfd_create() could be mapped writable. */
-static int bans_publish(struct keeper *keeper)
-{
-	char path[64];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", keeper->bans_next_fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	close_fd(&keeper->bans_fd);
-	keeper->bans_fd = fd;
-	return 0;
-}
-
 static void child_equip(struct keeper_child *child)
 {
 	struct keeper *keeper = child->keeper;
@@ -261,24 +213,24 @@ static void child_equip(struct keeper_child *child)
 		listeners_send(keeper, child);
 	}
 	if (child->role == ROLE_LEDGER)
-		child_send_bans(child, keeper->bans_next_fd, true);
+		memories_send(child);
 	child_connect_peers(child);
 	if (child->role == ROLE_GATE) {
-		if (keeper->bans_fd < 0)
+		if (!memories_are_there(keeper))
 			return; /* its START comes when a ledger is ready */
-		child_send_bans(child, keeper->bans_fd, false);
+		memories_send(child);
 	}
 	child_send_start(child);
 }
 
 /* ---- messages and the end of a channel --------------------------------------------------------- */
 
-static void children_take_bans(struct keeper *keeper)
+static void children_take_memories(struct keeper *keeper)
 {
-	int err = bans_publish(keeper);
+	int err = memories_publish(keeper);
 
 	if (err) {
-		log_error("event=error what=banset reason=\"%s\"", strerror(-err));
+		log_error("event=error what=shared-memory reason=\"%s\"", strerror(-err));
 		return;
 	}
 	for (size_t i = 0; i < keeper->child_count; i++) {
@@ -286,7 +238,7 @@ static void children_take_bans(struct keeper *keeper)
 
 		if (gate->role != ROLE_GATE || !gate->channel)
 			continue;
-		child_send_bans(gate, keeper->bans_fd, false);
+		memories_send(gate);
 		if (!gate->is_started)
 			child_send_start(gate);
 	}
@@ -306,7 +258,7 @@ static void child_on_message(void *context, struct channel *channel,
 	child->is_ready = true;
 	intercept_gates_changed(keeper);
 	if (child->role == ROLE_LEDGER)
-		children_take_bans(keeper);
+		children_take_memories(keeper);
 	keeper_on_ready(keeper);
 }
 
@@ -369,7 +321,7 @@ static int child_start(struct keeper_child *child)
 	child->is_started = false;
 	child->is_ready = false;
 	if (child->role == ROLE_LEDGER)
-		err = bans_make(keeper);
+		err = memories_make(keeper);
 	if (!err)
 		err = child_fork(child);
 	if (err)
@@ -508,6 +460,5 @@ void children_free(struct keeper *keeper)
 		if (child->restart)
 			event_free(child->restart);
 	}
-	close_fd(&keeper->bans_next_fd);
-	close_fd(&keeper->bans_fd);
+	memories_free(keeper);
 }

@@ -92,6 +92,8 @@ static void keep_fixed(const struct keeper *keeper, struct conf *fresh, struct b
 		    out);
 	keep_number(&fresh->limits.strikes_clients_max, old->limits.strikes_clients_max,
 		    "strikes-clients-max", out);
+	keep_number(&fresh->limits.am_clients_max, old->limits.am_clients_max,
+		    "am-clients-max", out);
 	keep_kernel(keeper, fresh, out);
 }
 

@@ -5,7 +5,7 @@
  * The parts know each other only downwards:
  *
  *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel,
- *          keeper_intercept - keeper_snapshot, keeper_setup
+ *          keeper_intercept - keeper_snapshot, keeper_setup, keeper_memory
  *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
  *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
@@ -68,6 +68,12 @@ struct keeper_listener {
 	int fds[CONF_GATES_MAX]; /* owned; conf.gates of them */
 };
 
+/* What the ledger tells the gates by memory. */
+struct keeper_memory {
+	int next_fd; /* what the running ledger fills; -1: no ledger */
+	int fd;	     /* the last one that a ledger had filled, read-only; -1: none yet */
+};
+
 struct keeper_interface {
 	char name[16];
 	enum xdp_mode got;
@@ -118,8 +124,7 @@ struct keeper {
 
 	struct keeper_child children[KEEPER_CHILDREN_MAX]; /* ledger, checker, gates */
 	size_t child_count;
-	int bans_next_fd; /* memory that the running ledger fills; -1: no ledger */
-	int bans_fd; /* the last one that a ledger had filled, read-only; -1: none yet */
+	struct keeper_memory memories[SHARED_COUNT];
 
 	struct keeper_intercept intercept;
 
@@ -226,6 +231,19 @@ void listeners_announce(struct keeper *keeper, size_t count);
 void listeners_close_others(struct keeper *keeper, const struct conf *conf);
 /* Send all of a gate's sockets to it. */
 void listeners_send(struct keeper *keeper, struct keeper_child *gate);
+
+/* ---- keeper_memory: what the ledger fills and the gates read ---- */
+
+void memories_init(struct keeper *keeper);
+/* New memory, for a ledger that is about to start. 0; -errno. */
+int memories_make(struct keeper *keeper) MUST_CHECK;
+/* The ledger has filled it: from now on gates get it. 0; -errno. */
+int memories_publish(struct keeper *keeper) MUST_CHECK;
+/* Has a ledger ever filled it? */
+bool memories_are_there(const struct keeper *keeper);
+/* Send it: to the ledger to be filled, to a gate to be read. */
+void memories_send(struct keeper_child *child);
+void memories_free(struct keeper *keeper);
 
 /* ---- keeper_children ---- */
 

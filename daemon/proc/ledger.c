@@ -21,6 +21,7 @@
 #include "proc/ledger_ctl.h"
 #include "proc/ledger_events.h"
 #include "proc/ledger_gather.h"
+#include "proc/ledger_recent.h"
 #include "proc/ledger_repair.h"
 #include "proc/ledger_store.h"
 #include "proc/ledger_strikes.h"
@@ -80,6 +81,7 @@ static void ledger_on_repaired(struct ledger *ledger, const struct repair_result
 		return;
 	ledger->is_ready = true;
 	(void)channel_send(ledger->keeper, &ready, -1);
+	recent_count(ledger);
 	if (process->control_fd >= 0)
 		ledger->ctl = ctl_new(ledger, TAKE_FD(process->control_fd));
 }
@@ -123,7 +125,8 @@ static void ledger_start(struct ledger *ledger)
 	bool is_empty = false;
 	int err;
 
-	if (!ledger->has_snapshot || !ledger->set || process_of(ledger)->is_started) {
+	if (!ledger->has_snapshot || !ledger->set || process_of(ledger)->is_started ||
+	    !recent_begin(ledger)) {
 		log_error(
 			"event=error what=start reason=\"START came too early or twice\"");
 		ledger_fail(ledger);
@@ -222,38 +225,53 @@ static void ledger_on_conf(struct ledger *ledger, int fd)
 		return;
 	memcpy(old_keys, ledger->keys, sizeof(old_keys));
 	ledger_apply_policies(ledger, old_keys);
+	recent_count(ledger); /* services may have become others */
 	if (ledger_conf(ledger)->generation != generation)
 		events_message(ledger, "reload", "a new configuration is in force");
 }
 
-static void ledger_on_banset(struct ledger *ledger, const struct msg_banset *msg, int fd)
+static int ledger_take_bans(struct ledger *ledger, const struct msg_shared *msg, int fd)
 {
 	size_t capacity = ledger->has_snapshot ? ledger_conf(ledger)->limits.bans_max : 0;
+	void *memory;
 
-	if (ledger->set || !capacity || prefix_set_size(capacity) > msg->size_bytes) {
-		log_error(
-			"event=error what=banset reason=\"it does not fit the configuration\"");
-		ledger_fail(ledger);
-		return;
-	}
+	if (ledger->set || !capacity || prefix_set_size(capacity) > msg->size_bytes)
+		return -EINVAL;
+	memory = mmap(NULL, msg->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	ledger->set_memory = memory;
 	ledger->set_bytes = msg->size_bytes;
-	ledger->set_memory =
-		mmap(NULL, ledger->set_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (ledger->set_memory == MAP_FAILED) {
-		ledger->set_memory = NULL;
-		log_error("event=error what=banset reason=\"%s\"", strerror(errno));
-		ledger_fail(ledger);
-		return;
-	}
 	ledger->set_capacity = capacity;
-	ledger->set = prefix_set_init(ledger->set_memory, capacity);
+	ledger->set = prefix_set_init(memory, capacity);
+	return 0;
+}
+
+static void ledger_on_shared(struct ledger *ledger, const struct msg_shared *msg, int fd)
+{
+	const int err = msg->what == SHARED_LOGINS ? recent_take_memory(ledger, msg, fd)
+						   : ledger_take_bans(ledger, msg, fd);
+
+	if (!err)
+		return;
+	log_error("event=error what=shared-memory reason=\"%s\"",
+		  err == -EINVAL ? "it does not fit the configuration" : strerror(-err));
+	ledger_fail(ledger);
 }
 
 /* ---- channels --------------------------------------------------------------------------------------- */
 
+static void ledger_on_login(struct ledger *ledger, unsigned int gate,
+			    const struct msg_login *login)
+{
+	strikes_on_login(ledger, login);
+	recent_on_login(ledger, gate, login);
+}
+
 static void ledger_on_gate_message(void *context, struct channel *channel,
 				   const struct msg *msg, int fd)
 {
+	const unsigned int gate = channel_index(channel);
 	struct ledger *ledger = context;
 
 	close_fd(&fd);
@@ -264,9 +282,18 @@ static void ledger_on_gate_message(void *context, struct channel *channel,
 	if (msg->type == MSG_STRIKE)
 		strikes_on_strike(ledger, &msg->strike);
 	else if (msg->type == MSG_LOGIN)
-		strikes_on_login(ledger, &msg->login);
+		ledger_on_login(ledger, gate, &msg->login);
+	else if (msg->type == MSG_LOGOUT)
+		recent_on_logout(ledger, gate, &msg->logout);
 	else if (msg->type == MSG_SESSIONS_PAGE)
-		gather_on_page(ledger, channel_index(channel), &msg->sessions_page);
+		gather_on_page(ledger, gate, &msg->sessions_page);
+}
+
+/* What a gate that is gone was asked, and its sessions. */
+static void ledger_forget_gate(struct ledger *ledger, unsigned int gate)
+{
+	gather_on_gate_gone(ledger, gate);
+	recent_on_gate_gone(ledger, gate);
 }
 
 static void ledger_on_gate_closed(void *context, struct channel *channel, int error)
@@ -278,7 +305,7 @@ static void ledger_on_gate_closed(void *context, struct channel *channel, int er
 	if (error)
 		log_error("event=channel-broken peer=gate%u error=\"%s\"", index,
 			  strerror(-error));
-	gather_on_gate_gone(ledger, index);
+	ledger_forget_gate(ledger, index);
 	if (ledger->gates[index] == channel)
 		channel_free(&ledger->gates[index]);
 }
@@ -301,7 +328,10 @@ static void ledger_on_peer(struct ledger *ledger, const struct msg_peer *msg, in
 		ledger_fail(ledger);
 		return;
 	}
-	channel_free(&ledger->gates[msg->index]); /* of the gate's earlier life */
+	if (ledger->gates[msg->index]) { /* of its earlier life */
+		ledger_forget_gate(ledger, msg->index);
+		channel_free(&ledger->gates[msg->index]);
+	}
 	ledger->gates[msg->index] = channel_new(&conf);
 	if (!ledger->gates[msg->index]) {
 		close_fd(&fd);
@@ -325,8 +355,8 @@ static void ledger_on_keeper_message(void *context, struct channel *channel,
 	ledger_turn(ledger);
 	if (msg->type == MSG_CONF)
 		ledger_on_conf(ledger, fd);
-	else if (msg->type == MSG_BANSET)
-		ledger_on_banset(ledger, &msg->banset, fd);
+	else if (msg->type == MSG_SHARED)
+		ledger_on_shared(ledger, &msg->shared, fd);
 	else if (msg->type == MSG_PEER)
 		ledger_on_peer(ledger, &msg->peer, TAKE_FD(fd));
 	else if (msg->type == MSG_START)
@@ -361,6 +391,7 @@ static void ledger_on_tick(evutil_socket_t fd, short what, void *context)
 		return;
 	store_tick(ledger);
 	strikes_tick(ledger);
+	recent_tick(ledger);
 	sync_pump(ledger);
 	ctl_tick(ledger);
 	/* A walk in progress compares with the set: what has ended can wait. */
@@ -378,9 +409,11 @@ static int ledger_make_parts(struct ledger *ledger)
 	ledger->sync = sync_new();
 	ledger->events = events_new();
 	ledger->gather = gather_new();
+	ledger->recent = recent_new();
 	process->tick = event_new(ledger->base, -1, EV_PERSIST, ledger_on_tick, ledger);
 	if (!ledger->asks || !ledger->store || !ledger->sync || !ledger->events ||
-	    !ledger->gather || !process->tick || evtimer_add(process->tick, &second))
+	    !ledger->gather || !ledger->recent || !process->tick ||
+	    evtimer_add(process->tick, &second))
 		return -ENOMEM;
 	bans_init(ledger);
 	return 0;
@@ -438,6 +471,7 @@ void ledger_close(struct ledger **ledger)
 	close_fd(&process_of(l)->control_fd);
 	repair_free(&l->repair);
 	strikes_free(&l->strikes);
+	recent_free(&l->recent);
 	sync_free(&l->sync);
 	gather_free(&l->gather);
 	events_free(&l->events);

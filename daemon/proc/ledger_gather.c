@@ -127,7 +127,8 @@ void gather_on_page(struct ledger *ledger, unsigned int gate,
 	if (!g || !(g->waiting & UINT64_C(1) << gate))
 		return;
 	for (uint32_t i = 0; i < page->count && g->tell; i++)
-		g->tell(g->context, &page->sessions[i], 0);
+		if (msg_session_gate(page->sessions[i].id) == gate)
+			g->tell(g->context, &page->sessions[i], 0);
 	if (!page->last)
 		return;
 	g->waiting &= ~(UINT64_C(1) << gate);

@@ -6,6 +6,7 @@
  *
  *   ledger - ledger_ctl - ledger_ctl_* - ledger_strikes, ledger_repair - ledger_bans
  *          - ledger_store, ledger_sync, ledger_events - ledger_ask - ledger_state
+ *   ledger, ledger_ctl_* - ledger_recent - ledger_gather - ledger_state
  */
 #ifndef PROC_LEDGER_STATE_H
 #define PROC_LEDGER_STATE_H
@@ -24,6 +25,7 @@ struct channel;
 struct asks;
 struct store;
 struct sync_queue;
+struct recent;
 struct strikes;
 struct repair;
 struct ctl;
@@ -64,6 +66,7 @@ struct ledger {
 	struct store *store;
 	struct sync_queue *sync;
 	struct strikes *strikes;
+	struct recent *recent;
 	struct repair *repair;
 	struct events *events;
 	struct gather *gather;

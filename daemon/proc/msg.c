@@ -90,10 +90,11 @@ static bool listener_is_valid(const struct msg *msg, bool has_fd)
 	       has_fd == (m->remove == 0) && addr_is_valid(&m->endpoint.addr);
 }
 
-static bool banset_is_valid(const struct msg *msg, bool has_fd)
+static bool shared_is_valid(const struct msg *msg, bool has_fd)
 {
 	(void)has_fd;
-	return msg->banset.size_bytes > 0 && msg->banset.writable <= 1;
+	return msg->shared.size_bytes > 0 && msg->shared.what < SHARED_COUNT &&
+	       msg->shared.writable <= 1;
 }
 
 static bool peer_is_valid(const struct msg *msg, bool has_fd)
@@ -251,13 +252,14 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 	[MSG_CONF] = {"conf", SIZE_OF(conf), TO_CHILDREN, FD_ALWAYS, NULL},
 	[MSG_LISTENER] = {"listener", SIZE_OF(listener), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_DEPENDS,
 			  listener_is_valid},
-	[MSG_BANSET] = {"banset", SIZE_OF(banset), KEEPER_TO_LEDGER | ROUTE(ROLE_KEEPER, ROLE_GATE),
-			FD_ALWAYS, banset_is_valid},
+	[MSG_SHARED] = {"shared", SIZE_OF(shared), KEEPER_TO_LEDGER | ROUTE(ROLE_KEEPER, ROLE_GATE),
+			FD_ALWAYS, shared_is_valid},
 	[MSG_PEER] = {"peer", SIZE_OF(peer), TO_CHILDREN, FD_ALWAYS, peer_is_valid},
 	[MSG_START] = {"start", HEAD_BYTES, TO_CHILDREN, FD_NEVER, NULL},
 	[MSG_DRAIN] = {"drain", SIZE_OF(drain), TO_CHILDREN, FD_NEVER, drain_is_valid},
 	[MSG_STRIKE] = {"strike", SIZE_OF(strike), GATE_TO_LEDGER, FD_NEVER, strike_is_valid},
 	[MSG_LOGIN] = {"login", SIZE_OF(login), GATE_TO_LEDGER, FD_NEVER, login_is_valid},
+	[MSG_LOGOUT] = {"logout", SIZE_OF(logout), GATE_TO_LEDGER, FD_NEVER, NULL},
 	[MSG_RECHECK] = {"recheck", SIZE_OF(recheck), LEDGER_TO_GATE, FD_NEVER, recheck_is_valid},
 	[MSG_SESSIONS] = {"sessions", SIZE_OF(sessions), LEDGER_TO_GATE, FD_NEVER, NULL},
 	[MSG_SESSIONS_PAGE] = {"sessions-page", SIZE_OF(sessions_page), GATE_TO_LEDGER, FD_NEVER,

@@ -7,10 +7,10 @@
  * send: type not allowed on that channel, wrong size, count, enum or text without NUL.
  * A receiver of a refused message logs it and ends (the keeper instead kills the sender).
  *
- *   keeper -> any     CONF, LISTENER, BANSET, PEER, START, DRAIN
+ *   keeper -> any     CONF, LISTENER, SHARED, PEER, START, DRAIN
  *   keeper -> gate    TLS, TICKETS
  *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
- *   gate -> ledger    STRIKE, LOGIN, SESSIONS_PAGE
+ *   gate -> ledger    STRIKE, LOGIN, LOGOUT, SESSIONS_PAGE
  *   ledger -> gate    RECHECK, SESSIONS
  *   gate -> checker   CHECK          checker -> gate    ANSWER
  *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
@@ -48,12 +48,13 @@ enum process_role {
 enum msg_type {
 	MSG_CONF = 1, /* + fd: snapshot */
 	MSG_LISTENER, /* + fd: listening socket */
-	MSG_BANSET,   /* + fd: memory of the prefix_set */
+	MSG_SHARED,   /* + fd: memory that the ledger fills and the gates read */
 	MSG_PEER,     /* + fd: a channel to another child */
 	MSG_START,    /* everything for the start has been sent */
 	MSG_DRAIN,    /* finish what runs, then exit 0 */
 	MSG_STRIKE,
-	MSG_LOGIN, /* a successful login */
+	MSG_LOGIN,  /* a successful login */
+	MSG_LOGOUT, /* the end of a session that began so, at a mailbox */
 	MSG_RECHECK,
 	MSG_SESSIONS,
 	MSG_SESSIONS_PAGE,
@@ -88,10 +89,18 @@ struct msg_listener {
 	uint32_t remove; /* 1: close this one instead (no fd) */
 };
 
-struct msg_banset {
+/* What the ledger tells all gates by memory, each a prefix_set. */
+enum shared_memory {
+	SHARED_BANS,   /* no values */
+	SHARED_LOGINS, /* struct auth_recent of policy/auth.h; group 0 */
+	SHARED_COUNT,
+};
+
+struct msg_shared {
 	uint64_t size_bytes;
-	uint32_t writable; /* 1 for the ledger, which formats it */
-	uint32_t pad;
+	uint32_t what; /* enum shared_memory */
+	/* 1 for the ledger, which formats it; 0 to the ledger: what the one before it has left. */
+	uint32_t writable;
 };
 
 struct msg_peer {
@@ -120,6 +129,10 @@ struct msg_login {
 	uint8_t service;
 	uint64_t session_id;
 	char user[MSG_USER_MAX];
+};
+
+struct msg_logout {
+	uint64_t session_id; /* as in LOGIN */
 };
 
 struct msg_recheck {
@@ -240,11 +253,12 @@ struct msg {
 	union {
 		struct msg_conf conf;
 		struct msg_listener listener;
-		struct msg_banset banset;
+		struct msg_shared shared;
 		struct msg_peer peer;
 		struct msg_drain drain;
 		struct msg_strike strike;
 		struct msg_login login;
+		struct msg_logout logout;
 		struct msg_recheck recheck;
 		struct msg_sessions sessions;
 		struct msg_sessions_page sessions_page;
@@ -259,6 +273,12 @@ struct msg {
 		struct msg_socket socket;
 	};
 };
+
+/* The gate that a session belongs to, by its number. */
+static inline uint32_t msg_session_gate(uint64_t session_id)
+{
+	return (uint32_t)(session_id >> 56);
+}
 
 /* Bytes of a message of this type on the wire; 0 for an unknown type. */
 size_t msg_size(uint32_t type);

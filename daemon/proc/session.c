@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/siphash.h"
+#include "proc/session_auth.h"
 #include "proc/session_leg.h"
 #include "proc/session_log.h"
 #include "proc/session_tls.h"
@@ -175,6 +176,7 @@ static void session_finish(struct session *s)
 	struct gate *gate = s->gate;
 
 	session_log_close(s);
+	session_auth_end(s);
 	/* What is unfinished must not look finished to anybody: a reset says so. */
 	session_detach(s, &s->backend, s->protocol->is_amid(s));
 	session_detach(s, &s->client, s->is_banned);

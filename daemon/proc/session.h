@@ -128,7 +128,8 @@ struct session {
 	uint8_t tls_mode, backend_tls; /* likewise: enum tls_mode, enum backend_tls */
 	bool require_tls_for_auth;
 	uint8_t backend_index, backend_tries;
-	uint8_t auth_by; /* enum auth_by; see session_auth.h */
+	uint8_t auth_by;      /* enum auth_by; see session_auth.h */
+	bool has_tried_login; /* user is of this session itself */
 	bool is_pumping;
 	bool is_polite; /* the client said QUIT: it has no reply to lose when we close */
 	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */

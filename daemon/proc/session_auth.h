@@ -15,11 +15,15 @@ struct session;
  * session_auth_look - find out anew who vouches for a client of SMTP.
  *
  * At the greeting, and ahead of EHLO and MAIL: what was found at MAIL holds for that message.
- * A client that has logged in itself stays so.
+ * A client that has logged in itself stays so. If AM vouches, session->user becomes who logged in
+ * elsewhere, unless the client has tried to log in here.
  */
 void session_auth_look(struct session *session);
 
 /* Does it count as authenticated? */
 bool session_is_authenticated(const struct session *session);
+
+/* It ends: if it had a mailbox open, the ledger is told. */
+void session_auth_end(struct session *session);
 
 #endif

@@ -30,6 +30,12 @@ static void put_faults(struct buf *out, const struct session *s)
 		buf_puts(out, " nul=1");
 }
 
+/* Whose name is it: of who vouches, or of who tried to log in and failed? */
+static const char *user_key(const struct session *s)
+{
+	return s->auth_by == AUTH_BY_LOGIN || !s->has_tried_login ? "auth" : "auth_tried";
+}
+
 void session_log_close(const struct session *s)
 {
 	const struct conf_policy *policy = session_policy(s);
@@ -51,7 +57,7 @@ void session_log_close(const struct session *s)
 		buf_printf(&out, " tls=%s cipher=%s", s->tls_version, s->tls_cipher);
 	put_name(&out, "from", s->from);
 	put_name(&out, "rcpt", s->rcpt);
-	put_name(&out, s->auth_by == AUTH_BY_LOGIN ? "auth" : "auth_tried", s->user);
+	put_name(&out, user_key(s), s->user);
 	if (session_is_authenticated(s))
 		buf_printf(&out, " auth_by=%s", auth_by_name((enum auth_by)s->auth_by));
 	buf_printf(&out,

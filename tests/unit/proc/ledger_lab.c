@@ -81,6 +81,8 @@ static void lab_conf(struct conf *conf)
 	(void)text_copy(conf->lists[0], CONF_PATH_MAX, "global.list");
 	conf->limits.bans_max = LAB_BANS_MAX;
 	conf->limits.strikes_clients_max = 64;
+	conf->limits.am_clients_max = LAB_LOGINS_MAX;
+	conf->limits.sessions_max = 8;
 }
 
 static void lab_add_row(struct prefix_builder *builder, const char *text, uint16_t flags,
@@ -141,7 +143,15 @@ static void lab_empty_dir(const char *path)
 void lab_open(struct lab *lab)
 {
 	memset(lab, 0, sizeof(*lab));
-	lab->keeper = lab->gate = lab->admin = lab->bans_fd = -1;
+	lab->keeper = lab->gate = lab->admin = lab->bans_fd = lab->logins_fd = -1;
+	lab->session = (struct msg_session){
+		.id = 0xabc,
+		.addr = {.bytes = {192, 0, 2, 77}, .family = ADDR_V4},
+		.port = 4711,
+		.started_wall_s = 1000,
+		.state = "data",
+		.user = "anna",
+	};
 	(void)snprintf(lab->dir, sizeof(lab->dir), "/tmp/postern-ledger-XXXXXX");
 	assert_non_null(mkdtemp(lab->dir));
 	lab_conf(&lab->conf);
@@ -163,6 +173,7 @@ void lab_close(struct lab *lab)
 	if (lab->pid)
 		lab_kill(lab);
 	lab_ends_close(lab);
+	close_fd(&lab->logins_fd);
 	lab_empty_dir(lab->dir);
 	(void)rmdir(lab->dir);
 }
@@ -223,18 +234,40 @@ static void lab_send_conf(struct lab *lab)
 	close_fd(&fd);
 }
 
+static int lab_send_memory(struct lab *lab, enum shared_memory what, size_t size_bytes)
+{
+	const struct msg msg = {
+		.type = MSG_SHARED,
+		.shared = {.size_bytes = size_bytes, .what = what, .writable = 1}};
+	int fd = memfd_create("shared", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, (off_t)size_bytes), 0);
+	lab_send(lab->keeper, &msg, fd);
+	return fd;
+}
+
+static void lab_send_memories(struct lab *lab)
+{
+	const size_t logins_bytes =
+		prefix_set_valued_size(LAB_LOGINS_MAX, sizeof(struct auth_recent));
+	const struct msg old = {
+		.type = MSG_SHARED,
+		.shared = {.size_bytes = logins_bytes, .what = SHARED_LOGINS}};
+
+	lab->bans_fd = lab_send_memory(lab, SHARED_BANS, prefix_set_size(LAB_BANS_MAX));
+	if (lab->logins_fd >= 0)
+		lab_send(lab->keeper, &old, lab->logins_fd);
+	close_fd(&lab->logins_fd);
+	lab->logins_fd = lab_send_memory(lab, SHARED_LOGINS, logins_bytes);
+}
+
 static void lab_equip(struct lab *lab, int gate_fd)
 {
-	struct msg banset = {
-		.type = MSG_BANSET,
-		.banset = {.size_bytes = prefix_set_size(LAB_BANS_MAX), .writable = 1}};
 	struct msg peer = {.type = MSG_PEER, .peer = {.role = ROLE_GATE}};
 	struct msg start = {.type = MSG_START};
 
 	lab_send_conf(lab);
-	lab->bans_fd = memfd_create("bans", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(lab->bans_fd, (off_t)banset.banset.size_bytes), 0);
-	lab_send(lab->keeper, &banset, lab->bans_fd);
+	lab_send_memories(lab);
 	lab_send(lab->keeper, &peer, gate_fd);
 	lab_send(lab->keeper, &start, -1);
 }

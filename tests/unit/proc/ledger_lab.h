@@ -13,11 +13,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "policy/auth.h"
 #include "proc/msg.h"
 #include "proc/snapshot.h"
 
 #define LAB_KERNEL_MAX 4096u
 #define LAB_BANS_MAX   2048u /* capacity of the shared set */
+#define LAB_LOGINS_MAX 16u   /* of that of the recent logins */
 #define LAB_TIMEOUT_MS 10000
 #define LAB_GLOBAL     3 /* kernel ids of the policies */
 #define LAB_LAN	       7
@@ -30,6 +32,7 @@ struct lab {
 	pid_t pid;		 /* 0: not running */
 	int keeper, gate, admin; /* our ends; -1 */
 	int bans_fd;
+	int logins_fd; /* stays when the ledger goes: the next one takes it over */
 	struct conf conf;
 	struct protected_set protected_set;
 	struct snapshot snapshot;
@@ -41,6 +44,7 @@ struct lab {
 	const char *report;		   /* answer to the next ORDER */
 	bool is_silent;			   /* the keeper answers no edits */
 
+	struct msg_session session; /* the one that the gate tells of */
 	bool is_ready;
 	size_t rechecks;
 	struct msg_recheck recheck; /* the last one */
@@ -77,6 +81,16 @@ void lab_settle(struct lab *lab);
 void lab_strike(struct lab *lab, const char *addr, uint8_t service, const char *user);
 void lab_strikes(struct lab *lab, const char *addr, uint8_t service, unsigned int count);
 void lab_login(struct lab *lab, const char *addr, uint8_t service);
+
+/* A login of a session that stays open, and its end. */
+void lab_login_as(struct lab *lab, const char *addr, uint64_t id, const char *user);
+void lab_logout(struct lab *lab, uint64_t id);
+
+/* The gate dies, and another comes in its place. */
+void lab_gate_dies(struct lab *lab);
+
+/* What a gate sees of the recent logins; false: nothing. */
+bool lab_recent(struct lab *lab, const char *addr, struct auth_recent *out_recent);
 
 /* The ban of this prefix in the "kernel"; NULL. */
 struct msg_ban *lab_kernel_find(struct lab *lab, const char *prefix, uint8_t policy);

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/prefix_set.h"
+#include "proc/channel.h"
 
 void lab_send(int fd, const struct msg *msg, int passed)
 {
@@ -185,13 +186,7 @@ static void lab_on_gate(struct lab *lab, const struct msg *msg)
 	page.sessions_page.seq = msg->sessions.seq;
 	page.sessions_page.count = 1;
 	page.sessions_page.last = 1;
-	page.sessions_page.sessions[0] = (struct msg_session){.id = 0xabc,
-							      .port = 4711,
-							      .started_wall_s = 1000,
-							      .state = "data",
-							      .user = "anna"};
-	assert_int_equal(addr_parse("192.0.2.77", &page.sessions_page.sessions[0].addr),
-			 0);
+	page.sessions_page.sessions[0] = lab->session;
 	lab_send(lab->gate, &page, -1);
 }
 
@@ -284,6 +279,50 @@ void lab_login(struct lab *lab, const char *addr, uint8_t service)
 		.login = {.addr = lab_addr(addr), .service = service, .user = "bob"}};
 
 	lab_send(lab->gate, &msg, -1);
+}
+
+void lab_login_as(struct lab *lab, const char *addr, uint64_t id, const char *user)
+{
+	struct msg msg = {
+		.type = MSG_LOGIN,
+		.login = {.addr = lab_addr(addr), .service = LAB_IMAP, .session_id = id}};
+
+	(void)text_copy(msg.login.user, sizeof(msg.login.user), user);
+	lab_send(lab->gate, &msg, -1);
+}
+
+void lab_logout(struct lab *lab, uint64_t id)
+{
+	const struct msg msg = {.type = MSG_LOGOUT, .logout.session_id = id};
+
+	lab_send(lab->gate, &msg, -1);
+}
+
+void lab_gate_dies(struct lab *lab)
+{
+	const struct msg peer = {.type = MSG_PEER, .peer = {.role = ROLE_GATE}};
+	int gate[2];
+
+	close_fd(&lab->gate);
+	assert_int_equal(channel_pair(gate), 0);
+	lab->gate = gate[0];
+	lab_send(lab->keeper, &peer, gate[1]);
+	close_fd(&gate[1]);
+}
+
+bool lab_recent(struct lab *lab, const char *text, struct auth_recent *out_recent)
+{
+	size_t size = prefix_set_valued_size(LAB_LOGINS_MAX, sizeof(struct auth_recent));
+	void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, lab->logins_fd, 0);
+	const struct prefix_set *set = prefix_set_attach(memory, size);
+	struct addr addr = lab_addr(text);
+	struct prefix_set_item item;
+	bool found;
+
+	assert_non_null(set);
+	found = prefix_set_find_value(set, 0, &addr, clock_boot_ns(), &item, out_recent);
+	(void)munmap(memory, size);
+	return found;
 }
 
 bool lab_set_has(struct lab *lab, const char *text, uint8_t policy)

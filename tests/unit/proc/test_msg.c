@@ -27,13 +27,14 @@ static const struct {
 } routes[] = {
 	{MSG_CONF, ROLE_KEEPER, ANY_CHILD, true},
 	{MSG_LISTENER, ROLE_KEEPER, ROLE_GATE, true},
-	{MSG_BANSET, ROLE_KEEPER, ROLE_GATE, true},
-	{MSG_BANSET, ROLE_KEEPER, ROLE_LEDGER, true},
+	{MSG_SHARED, ROLE_KEEPER, ROLE_GATE, true},
+	{MSG_SHARED, ROLE_KEEPER, ROLE_LEDGER, true},
 	{MSG_PEER, ROLE_KEEPER, ANY_CHILD, true},
 	{MSG_START, ROLE_KEEPER, ANY_CHILD, false},
 	{MSG_DRAIN, ROLE_KEEPER, ANY_CHILD, false},
 	{MSG_STRIKE, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_LOGIN, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_LOGOUT, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_RECHECK, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS_PAGE, ROLE_GATE, ROLE_LEDGER, false},
@@ -63,8 +64,8 @@ static struct msg good(uint32_t type)
 	case MSG_LISTENER:
 		m.listener.endpoint = (struct conf_endpoint){v4, 25};
 		break;
-	case MSG_BANSET:
-		m.banset.size_bytes = 4096;
+	case MSG_SHARED:
+		m.shared.size_bytes = 4096;
 		break;
 	case MSG_PEER:
 		m.peer.role = ROLE_LEDGER;
@@ -107,6 +108,7 @@ static struct msg good(uint32_t type)
 	case MSG_CONF:
 	case MSG_START:
 	case MSG_DRAIN:
+	case MSG_LOGOUT:
 	case MSG_SESSIONS:
 	case MSG_ANSWER:
 	case MSG_BAN_WALK:
@@ -230,8 +232,9 @@ static const struct {
 	 FIELD(listener.endpoint.addr.family), 0},
 	{"remove is neither 0 nor 1", MSG_LISTENER, FIELD(listener.remove), 2},
 	{"remove comes with a descriptor", MSG_LISTENER, FIELD(listener.remove), 1},
-	{"empty memory", MSG_BANSET, FIELD(banset.size_bytes), 0},
-	{"writable is neither 0 nor 1", MSG_BANSET, FIELD(banset.writable), 2},
+	{"empty memory", MSG_SHARED, FIELD(shared.size_bytes), 0},
+	{"memory of nothing known", MSG_SHARED, FIELD(shared.what), SHARED_COUNT},
+	{"writable is neither 0 nor 1", MSG_SHARED, FIELD(shared.writable), 2},
 	{"the keeper is no peer", MSG_PEER, FIELD(peer.role), ROLE_KEEPER},
 	{"no such role", MSG_PEER, FIELD(peer.role), ROLE_COUNT},
 	{"gate past the table", MSG_PEER, FIELD(peer.index), CONF_GATES_MAX},
