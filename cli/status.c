@@ -64,6 +64,11 @@ static void status_head(struct cli *cli, const json_t *status)
 		      member_number(status, "strikes", 0));
 	(void)fprintf(cli->out, "sessions       %" PRId64 "\n",
 		      member_number(status, "sessions", 0));
+	(void)fprintf(cli->out,
+		      "logins         %" PRId64 " clients, %" PRId64
+		      " sessions open (POP3, IMAP)\n",
+		      member_number(status, "logins", 0),
+		      member_number(status, "logins_open", 0));
 	(void)fputs("store          ", cli->out);
 	print_plain(cli, member_text(store, "state"));
 	(void)fputs(", ", cli->out);

@@ -172,10 +172,33 @@ static void why_checks(struct cli *cli, const json_t *service)
 		(void)fputc('\n', cli->out);
 }
 
+/* Whoever hands in mail from there is authenticated before he says a word, and by what. */
+static void why_auth(struct cli *cli, const json_t *service)
+{
+	const char *by = member_text(service, "auth_by");
+	char text[TEXT_TIME_MAX];
+
+	if (strcmp(by, "aa") == 0)
+		(void)fputs("    counts as authenticated: its entry says so (AA)\n",
+			    cli->out);
+	if (strcmp(by, "am") != 0)
+		return;
+	(void)fputs("    counts as authenticated (AM): ", cli->out);
+	if (member_has(service, "auth_until"))
+		(void)fprintf(
+			cli->out, "by its last login, for %s\n",
+			text_duration(member_number(service, "auth_until", cli->now_s) -
+					      cli->now_s,
+				      text));
+	else
+		(void)fputs("a session that is logged in is open\n", cli->out);
+}
+
 /* Is there the same to say of both? Then they are told together. */
 static bool service_is_alike(const json_t *a, const json_t *b)
 {
-	return strcmp(member_text(a, "policy"), member_text(b, "policy")) == 0 &&
+	return strcmp(member_text(a, "auth_by"), member_text(b, "auth_by")) == 0 &&
+	       strcmp(member_text(a, "policy"), member_text(b, "policy")) == 0 &&
 	       strcmp(member_text(a, "verdict"), member_text(b, "verdict")) == 0 &&
 	       service_is_kernel_only(a) == service_is_kernel_only(b);
 }
@@ -214,6 +237,7 @@ static void why_service(struct cli *cli, const json_t *why, size_t at)
 	if (member_has(service, "ban_addr"))
 		why_ban(cli, why_ban_find(why, policy, member_text(service, "ban_addr")));
 	why_entry(cli, json_object_get(service, "entry"));
+	why_auth(cli, service);
 	if (strcmp(member_text(service, "verdict"), PERMIT) == 0)
 		why_checks(cli, service);
 }
@@ -236,6 +260,27 @@ static void why_strikes(struct cli *cli, const json_t *why)
 	{
 		why_strike(cli, "  ", strike);
 	}
+}
+
+static void why_login(struct cli *cli, const json_t *login)
+{
+	char text[TEXT_TIME_MAX];
+	int64_t open;
+
+	if (!json_is_object(login))
+		return;
+	open = member_number(login, "open", 0);
+	(void)fprintf(cli->out, "\nlast login: %s",
+		      text_relative(member_number(login, "time", cli->now_s), cli->now_s,
+				    text));
+	say(cli, ", ", member_text(login, "user"));
+	say(cli, " at ", member_text(login, "service"));
+	if (open > 0)
+		(void)fprintf(cli->out, "; %" PRId64 " session%s open", open,
+			      open == 1 ? "" : "s");
+	if (json_is_true(json_object_get(login, "many_users")))
+		(void)fputs("; others logged in from there, too", cli->out);
+	(void)fputc('\n', cli->out);
 }
 
 static void why_history(struct cli *cli, const json_t *history)
@@ -276,6 +321,7 @@ static void why_page(struct cli *cli, const json_t *why)
 	for (size_t i = 0; i < json_array_size(json_object_get(why, "services")); i++)
 		why_service(cli, why, i);
 	why_strikes(cli, why);
+	why_login(cli, json_object_get(why, "login"));
 	why_history(cli, json_object_get(why, "history"));
 	if (json_array_size(json_object_get(why, "sessions")) > 0)
 		(void)fprintf(cli->out, "\nopen sessions: %zu\n",
@@ -303,7 +349,7 @@ static void why_tsv(struct cli *cli, const json_t *why)
 		{"prefix", "", COLUMN_TEXT},   {"flags", "", COLUMN_TEXT},
 		{"file", "", COLUMN_TEXT},     {"line", "", COLUMN_NUMBER},
 		{"ban_addr", "", COLUMN_TEXT}, {"ends", "", COLUMN_ENDS},
-		{"why", "", COLUMN_TEXT},
+		{"why", "", COLUMN_TEXT},      {"auth_by", "", COLUMN_TEXT},
 	};
 	AUTO(json_free) json_t *rows = json_array();
 	json_t *service;

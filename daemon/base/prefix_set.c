@@ -217,7 +217,7 @@ static void slot_write(struct set_slot *slot, const struct set_slot *content)
 
 static uint64_t *value_of(const struct prefix_set *set, uint32_t at)
 {
-	char *values = (char *)(uintptr_t)(set->slots + set->slot_count);
+	char *values = (char *)(set->slots + set->slot_count);
 
 	return (uint64_t *)(void *)(values + (size_t)at * set->value_bytes);
 }
@@ -435,10 +435,11 @@ static void spin_pause(void)
 }
 
 /* One look, whatever the writer does meanwhile. */
-static bool set_look(const struct prefix_set *set, uint16_t group,
-		     const struct addr *addr, uint64_t now_ns,
+static bool set_look(const struct prefix_set *set,
+		     const struct prefix_set_question *question,
 		     struct prefix_set_item *out_item, void *out_value)
 {
+	const struct addr *addr = &question->addr;
 	const uint32_t *lens = addr->family == ADDR_V4 ? set->lens4 : set->lens6;
 
 	for (int len = addr_bits(addr->family); len >= 0; len--) {
@@ -450,8 +451,8 @@ static bool set_look(const struct prefix_set *set, uint16_t group,
 		if (load32(&lens[len]) == 0)
 			continue;
 		prefix = prefix_make(addr, (uint8_t)len);
-		key = key_make(set, group, &prefix);
-		if (!slot_find(set, &key, &at, &slot) || slot.ends_ns <= now_ns)
+		key = key_make(set, question->group, &prefix);
+		if (!slot_find(set, &key, &at, &slot) || slot.ends_ns <= question->now_ns)
 			continue;
 		value_read(set, at, out_value);
 		return item_make(&slot, out_item);
@@ -463,20 +464,21 @@ bool prefix_set_find(const struct prefix_set *set, uint16_t group,
 		     const struct addr *addr, uint64_t now_ns,
 		     struct prefix_set_item *out_item)
 {
+	const struct prefix_set_question question = {*addr, group, now_ns};
 	char ignored[PREFIX_SET_VALUE_MAX];
 
-	return prefix_set_find_value(set, group, addr, now_ns, out_item, ignored);
+	return prefix_set_find_value(set, &question, out_item, ignored);
 }
 
-bool prefix_set_find_value(const struct prefix_set *set, uint16_t group,
-			   const struct addr *addr, uint64_t now_ns,
+bool prefix_set_find_value(const struct prefix_set *set,
+			   const struct prefix_set_question *question,
 			   struct prefix_set_item *out_item, void *out_value)
 {
 	char value[PREFIX_SET_VALUE_MAX];
 	struct prefix_set_item item;
 	bool found = false, is_whole = false;
 
-	if (addr->family != ADDR_V4 && addr->family != ADDR_V6)
+	if (question->addr.family != ADDR_V4 && question->addr.family != ADDR_V6)
 		return false;
 	for (uint32_t try = 0; try < PREFIX_SET_READ_TRIES; try++) {
 		const uint64_t before = __atomic_load_n(&set->sequence, __ATOMIC_ACQUIRE);
@@ -486,7 +488,7 @@ bool prefix_set_find_value(const struct prefix_set *set, uint16_t group,
 			spin_pause();
 			continue;
 		}
-		found = set_look(set, group, addr, now_ns, &item, value);
+		found = set_look(set, question, &item, value);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		is_whole = !(before & 1) && load64(&set->sequence) == before;
 		if (is_late ? found : is_whole)

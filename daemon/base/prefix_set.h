@@ -33,6 +33,13 @@ struct prefix_set_item {
 	uint64_t ends_ns; /* boot-time clock; CLOCK_FOREVER_NS: never */
 };
 
+/* What a reader asks. */
+struct prefix_set_question {
+	struct addr addr;
+	uint16_t group;
+	uint64_t now_ns; /* boot-time clock */
+};
+
 /* Bytes for this many items; a multiple of the page size. */
 size_t prefix_set_size(size_t capacity);
 
@@ -89,8 +96,8 @@ bool prefix_set_find(const struct prefix_set *set, uint16_t group,
 		     struct prefix_set_item *out_item);
 
 /* The same with its value, which is all zero if the writer was in the way too long. */
-bool prefix_set_find_value(const struct prefix_set *set, uint16_t group,
-			   const struct addr *addr, uint64_t now_ns,
+bool prefix_set_find_value(const struct prefix_set *set,
+			   const struct prefix_set_question *question,
 			   struct prefix_set_item *out_item, void *out_value);
 
 /* Bytes of a value; 0: items have none. */

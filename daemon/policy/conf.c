@@ -115,6 +115,12 @@ const char *service_type_name(enum service_type type)
 	return types[type].name;
 }
 
+bool service_type_is_smtp(enum service_type type)
+{
+	return type == SERVICE_SMTP || type == SERVICE_SUBMISSION ||
+	       type == SERVICE_SUBMISSIONS;
+}
+
 bool service_type_is_mailbox(enum service_type type)
 {
 	return type == SERVICE_POP3 || type == SERVICE_POP3S || type == SERVICE_IMAP ||

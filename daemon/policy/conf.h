@@ -242,6 +242,8 @@ void conf_policy_init(struct conf_policy *policy);
 void conf_service_init(struct conf_service *service);
 
 const char *service_type_name(enum service_type type);
+/* Mail is handed in there. */
+bool service_type_is_smtp(enum service_type type);
 /* POP3 and IMAP: a login there opens a mailbox. */
 bool service_type_is_mailbox(enum service_type type);
 /* -1 if unknown. */

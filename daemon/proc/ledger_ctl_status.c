@@ -13,6 +13,7 @@
 #include "proc/ledger_ctl_show.h"
 #include "proc/ledger_events.h"
 #include "proc/ledger_gather.h"
+#include "proc/ledger_recent.h"
 #include "proc/ledger_report.h"
 #include "proc/ledger_store.h"
 #include "proc/ledger_strikes.h"
@@ -126,13 +127,15 @@ static void status_end_if_complete(struct status_job *job)
 	status_add_path(ledger, store);
 	(void)json_object_update_new(
 		job->status,
-		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
 			  POSTERN_VERSION, "hostname", conf->hostname, "generation",
 			  (json_int_t)conf->generation, "bans",
 			  (json_int_t)prefix_set_count(ledger->set), "bans_max",
 			  (json_int_t)conf->limits.bans_max, "strikes",
 			  (json_int_t)strikes_clients(ledger), "sessions",
-			  (json_int_t)job->sessions, "store", store));
+			  (json_int_t)job->sessions, "logins",
+			  (json_int_t)recent_clients(ledger), "logins_open",
+			  (json_int_t)recent_open(ledger), "store", store));
 	if (!json_object_get(job->status, "started"))
 		(void)json_object_set_new(job->status, "started",
 					  json_integer(ledger->started_wall_s));

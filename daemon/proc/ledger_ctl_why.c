@@ -15,6 +15,7 @@
 #include "proc/ledger_ctl_commands.h"
 #include "proc/ledger_ctl_show.h"
 #include "proc/ledger_gather.h"
+#include "proc/ledger_recent.h"
 #include "proc/ledger_store.h"
 #include "proc/ledger_strikes.h"
 
@@ -28,6 +29,8 @@ struct why_job {
 	json_t *why;	   /* done.why, growing */
 	struct msg lookup; /* the bans that contain the address, as asked of the kernel */
 	json_t *sessions;
+	struct auth_recent login; /* the last one over POP3 or IMAP */
+	bool has_login;
 	bool may_connect; /* at every service that is on */
 	bool has_counters, has_sessions;
 };
@@ -54,6 +57,28 @@ static json_t *why_ports(const struct conf_service *service)
 	return ports;
 }
 
+/* Who vouches for a client of SMTP before it logs in, and until when. */
+static void why_add_auth(const struct why_job *job, const struct conf_service *service,
+			 uint16_t flags, json_t *row)
+{
+	const struct ledger *ledger = ctl_ledger(job->client);
+	const struct auth_recent *login = job->has_login ? &job->login : NULL;
+	const int64_t window_s =
+		ledger_conf(ledger)->policies[service->policy].am_window_s;
+	enum auth_by by = auth_decide(flags, login, window_s, ledger->now.boot_ns);
+	const uint64_t until_ns =
+		by == AUTH_BY_AM ? auth_recent_until(login, window_s) : CLOCK_FOREVER_NS;
+
+	if (!service_type_is_smtp((enum service_type)service->type))
+		by = AUTH_BY_NONE;
+	(void)json_object_set_new(row, "auth_by", json_string(auth_by_name(by)));
+	(void)json_object_set_new(
+		row, "auth_until",
+		until_ns == CLOCK_FOREVER_NS
+			? json_null()
+			: json_integer(ledger_wall_from_boot(ledger, until_ns)));
+}
+
 static json_t *why_service(struct why_job *job, const struct conf_service *service)
 {
 	const struct ledger *ledger = ctl_ledger(job->client);
@@ -67,16 +92,21 @@ static json_t *why_service(struct why_job *job, const struct conf_service *servi
 	json_t *ban = verdict.kind == VERDICT_BANNED
 			      ? json_string(prefix_format(&verdict.ban.prefix, addr))
 			      : json_null();
+	json_t *row;
 
 	if (is_on && verdict.kind != VERDICT_PERMIT)
 		job->may_connect = false;
-	return json_pack(
+	row = json_pack(
 		"{s:s, s:s, s:s, s:b, s:o, s:s, s:o, s:o, s:o}", "service", service->name,
 		"type", service_type_name((enum service_type)service->type), "policy",
 		policy->name, "on", (int)is_on, "ports", why_ports(service), "verdict",
 		is_on ? verdict_name(verdict.kind) : "unguarded", "entry",
 		verdict.has_entry ? show_entry(ledger, &verdict.entry) : json_null(),
 		"ban_addr", ban, "checks", show_checks(policy));
+	why_add_auth(job, service,
+		     is_on && verdict.kind == VERDICT_PERMIT ? verdict.entry.value : 0,
+		     row);
+	return row;
 }
 
 static json_t *why_services(struct why_job *job)
@@ -356,6 +386,17 @@ static json_t *why_protected(const struct why_job *job)
 	return found ? json_string(found->why) : json_null();
 }
 
+static json_t *why_login(const struct why_job *job)
+{
+	const struct auth_recent *login = &job->login;
+
+	if (!job->has_login)
+		return json_null();
+	return json_pack("{s:s, s:s, s:I, s:i, s:b}", "user", login->user, "service",
+			 login->service, "time", (json_int_t)login->login_at_s, "open",
+			 (int)login->open, "many_users", (int)(login->has_many != 0));
+}
+
 static void why_begin(struct why_job *job, const char *text)
 {
 	struct ledger *ledger = ctl_ledger(job->client);
@@ -364,11 +405,13 @@ static void why_begin(struct why_job *job, const char *text)
 	job->lookup.type = MSG_BAN_LOOKUP;
 	job->may_connect = true;
 	job->sessions = json_array();
-	job->why = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "addr", text,
-			     "client", prefix_format(&job->client_prefix, client),
-			     "protected", why_protected(job), "services",
-			     why_services(job), "bans", why_bans(job), "strikes",
-			     why_strikes(job), "history", why_history(job));
+	job->has_login = recent_find(ledger, &job->addr, &job->login);
+	job->why =
+		json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "addr", text,
+			  "client", prefix_format(&job->client_prefix, client),
+			  "protected", why_protected(job), "services", why_services(job),
+			  "bans", why_bans(job), "strikes", why_strikes(job), "history",
+			  why_history(job), "login", why_login(job));
 	why_next(job);
 	ctl_start(job->client, why_pump, why_job_free, job);
 	if (job->lookup.bans.count == 0 ||

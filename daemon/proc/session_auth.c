@@ -15,10 +15,13 @@
 static bool recent_login(const struct session *s, struct auth_recent *out_recent)
 {
 	const struct prefix_set *logins = s->gate->shared[SHARED_LOGINS];
+	const struct prefix_set_question question = {
+		.addr = s->addr,
+		.now_ns = clock_boot_ns(),
+	};
 	struct prefix_set_item item;
 
-	if (!logins || !prefix_set_find_value(logins, 0, &s->addr, clock_boot_ns(), &item,
-					      out_recent))
+	if (!logins || !prefix_set_find_value(logins, &question, &item, out_recent))
 		return false;
 	out_recent->user[sizeof(out_recent->user) - 1] = '\0';
 	return true;

@@ -123,8 +123,8 @@ static enum reader_exit reader_run(const struct prefix_set *set,
 		const uint32_t before = __atomic_load_n(turn, __ATOMIC_SEQ_CST);
 		struct prefix_set_item got;
 		uint64_t value[VALUE_WORDS], wanted[VALUE_WORDS];
-		bool found = prefix_set_find_value(set, 3, &want.prefix.addr, NOW_NS,
-						   &got, value);
+		const struct prefix_set_question question = {want.prefix.addr, 3, NOW_NS};
+		bool found = prefix_set_find_value(set, &question, &got, value);
 
 		number_spread(number, wanted);
 		if (!found && before % 2 == 0 &&

@@ -122,7 +122,7 @@ static void a_long_table_loses_no_row(void **state)
 static const struct exchange status[] = {
 	{{"\"cmd\":\"status\""},
 	 "{\"done\":{\"code\":0,\"status\":{\"version\":\"1.2.3\",\"hostname\":\"mail.example.org\",\"generation\":3,"
-	 "\"started\":1699996000,\"bans\":2,\"bans_max\":1048576,\"strikes\":1,\"sessions\":5,"
+	 "\"started\":1699996000,\"bans\":2,\"bans_max\":1048576,\"strikes\":1,\"sessions\":5,\"logins\":12,\"logins_open\":3,"
 	 "\"store\":{\"state\":\"ok\",\"path\":\"/var/lib/postern/postern.db\",\"bytes\":1536},"
 	 "\"interfaces\":[{\"name\":\"eth0\",\"mode\":\"generic\",\"wanted\":\"auto\"}],"
 	 "\"processes\":[{\"role\":\"gate\",\"index\":1,\"pid\":77,\"started\":1699996000,\"restarts\":2}],"
@@ -140,6 +140,7 @@ static void status_is_what_one_asks_without_a_command(void **state)
 	assert_int_equal(result.status, CTL_OK);
 	EXPECT(&result, "postern 1.2.3 on mail.example.org, up 1h6m since ",
 	       "bans           2 of at most 1048576\n",
+	       "logins         12 clients, 3 sessions open (POP3, IMAP)\n",
 	       "store          ok, /var/lib/postern/postern.db, 1.5 KiB\n",
 	       "\neth0       generic   auto\n",
 	       "\nin       smtp  global  yes  25     192.0.2.1:25 [::]:25  -\n",
@@ -171,19 +172,20 @@ static const struct exchange why[] = {
 	 "\"ban_addr\":\"2001:db8::/64\",\"checks\":[{\"check\":\"ptr\",\"mode\":\"observe\"}]},"
 	 "{\"service\":\"web\",\"type\":\"tcp\",\"policy\":\"lan\",\"on\":true,\"ports\":[80,443],\"verdict\":\"no-entry\",\"entry\":null,"
 	 "\"ban_addr\":null,\"checks\":[]},"
-	 "{\"service\":\"out\",\"type\":\"submission\",\"policy\":\"global2\",\"on\":true,\"ports\":[587],\"verdict\":\"permit\","
+	 "{\"service\":\"out\",\"type\":\"submission\",\"policy\":\"global2\",\"on\":true,\"ports\":[587],\"verdict\":\"permit\",\"auth_by\":\"am\",\"auth_until\":1700000240,"
 	 "\"entry\":{\"prefix\":\"2001:db8::/32\",\"file\":\"g.list\",\"line\":9,\"flags\":[{\"flag\":\"PA\",\"meaning\":\"permit access\"},{\"flag\":\"LL\",\"meaning\":\"strikes are counted\"}]},"
 	 "\"checks\":[{\"check\":\"strikes\",\"mode\":\"enforce\"},{\"check\":\"helo\",\"mode\":\"enforce\"},{\"check\":\"ptr\",\"mode\":\"off\"}]},"
-	 "{\"service\":\"out2\",\"type\":\"submissions\",\"policy\":\"global2\",\"on\":true,\"ports\":[465],\"verdict\":\"permit\","
+	 "{\"service\":\"out2\",\"type\":\"submissions\",\"policy\":\"global2\",\"on\":true,\"ports\":[465],\"verdict\":\"permit\",\"auth_by\":\"am\",\"auth_until\":1700000240,"
 	 "\"entry\":{\"prefix\":\"2001:db8::/32\",\"file\":\"g.list\",\"line\":9,\"flags\":[{\"flag\":\"PA\",\"meaning\":\"permit access\"},{\"flag\":\"LL\",\"meaning\":\"strikes are counted\"}]},"
 	 "\"checks\":[{\"check\":\"strikes\",\"mode\":\"enforce\"},{\"check\":\"helo\",\"mode\":\"enforce\"},{\"check\":\"ptr\",\"mode\":\"off\"}]},"
-	 "{\"service\":\"alone\",\"type\":\"tcp\",\"policy\":\"global2\",\"on\":true,\"ports\":[8443],\"verdict\":\"permit\","
+	 "{\"service\":\"alone\",\"type\":\"tcp\",\"policy\":\"global2\",\"on\":true,\"ports\":[8443],\"verdict\":\"permit\",\"auth_by\":\"-\",\"auth_until\":null,"
 	 "\"entry\":{\"prefix\":\"2001:db8::/32\",\"file\":\"g.list\",\"line\":9,\"flags\":[{\"flag\":\"PA\",\"meaning\":\"permit access\"},{\"flag\":\"LL\",\"meaning\":\"strikes are counted\"}]},"
 	 "\"checks\":[{\"check\":\"strikes\",\"mode\":\"enforce\"},{\"check\":\"helo\",\"mode\":\"enforce\"},{\"check\":\"ptr\",\"mode\":\"off\"}]}],"
 	 "\"bans\":[{\"addr\":\"2001:db8::/64\",\"policy\":\"global\",\"began\":1699999990,\"ends\":1700003590,\"source\":\"strikes\","
 	 "\"why\":\"5 refused logins\",\"packets\":7,\"last_seen\":1699999999}],"
 	 "\"strikes\":[{\"time\":1699999940,\"kind\":\"login\",\"user\":\"alice\\u001b\",\"service\":\"in\",\"policy\":\"global\",\"reply\":\"535 no\"}],"
 	 "\"strikes_max\":5,\"strikes_window_s\":600,"
+	 "\"login\":{\"user\":\"anna\",\"service\":\"imap\",\"time\":1699999940,\"open\":2,\"many_users\":true},"
 	 "\"history\":[{\"addr\":\"2001:db8::/64\",\"policy\":\"global\",\"began\":1699000000,\"ends\":1699003600,\"ended\":1699003600,"
 	 "\"source\":\"command\",\"why\":\"noise\"}]}}}\n"},
 	{{NULL}, NULL}};
@@ -205,6 +207,7 @@ static void why_is_told_in_plain_words(void **state)
 	       "    entry 2001:db8::/32, g.list line 9\n"
 	       "      PA   permit access\n"
 	       "      LL   strikes are counted\n"
+	       "    counts as authenticated (AM): by its last login, for 4m\n"
 	       "    checks: strikes (enforce)\n"
 	       "  alone port 8443, policy global2: may connect\n"
 	       "    entry 2001:db8::/32, g.list line 9\n"
@@ -212,7 +215,9 @@ static void why_is_told_in_plain_words(void **state)
 	       "      LL   strikes are counted\n"
 	       "\n",
 	       "strikes: 1; 5 within 10m ban\n",
-	       "  1m ago     login alice\\x1b at in: 535 no\n", "by command: noise\n");
+	       "  1m ago     login alice\\x1b at in: 535 no\n"
+	       "\nlast login: 1m ago, anna at imap; 2 sessions open; others logged in from there, too\n",
+	       "by command: noise\n");
 	assert_null(strstr(result.out, "helo"));
 	run_free(&result);
 }
@@ -225,11 +230,11 @@ static void why_is_a_line_a_service_in_tsv(void **state)
 	assert_int_equal(result.status, CTL_NO);
 	assert_string_equal(
 		result.out,
-		"in\t25\tglobal\tbanned\t::/0\tPA\tglobal.list\t3\t2001:db8::/64\t1700003590\t5 refused logins\n"
-		"web\t80 443\tlan\tno-entry\t-\t-\t-\t-\t-\t-\t-\n"
-		"out\t587\tglobal2\tpermit\t2001:db8::/32\tPA LL\tg.list\t9\t-\t-\t-\n"
-		"out2\t465\tglobal2\tpermit\t2001:db8::/32\tPA LL\tg.list\t9\t-\t-\t-\n"
-		"alone\t8443\tglobal2\tpermit\t2001:db8::/32\tPA LL\tg.list\t9\t-\t-\t-\n");
+		"in\t25\tglobal\tbanned\t::/0\tPA\tglobal.list\t3\t2001:db8::/64\t1700003590\t5 refused logins\t-\n"
+		"web\t80 443\tlan\tno-entry\t-\t-\t-\t-\t-\t-\t-\t-\n"
+		"out\t587\tglobal2\tpermit\t2001:db8::/32\tPA LL\tg.list\t9\t-\t-\t-\tam\n"
+		"out2\t465\tglobal2\tpermit\t2001:db8::/32\tPA LL\tg.list\t9\t-\t-\t-\tam\n"
+		"alone\t8443\tglobal2\tpermit\t2001:db8::/32\tPA LL\tg.list\t9\t-\t-\t-\t-\n");
 	run_free(&result);
 }
 

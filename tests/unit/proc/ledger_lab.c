@@ -108,6 +108,9 @@ static int lab_snapshot(struct lab *lab)
 		lab_add_row(builders[i], "::/0", FLAG_PA | FLAG_AS | FLAG_LL, 2);
 		lab_add_row(builders[i], "203.0.113.0/24", FLAG_PA | FLAG_AS, 3);
 		lab_add_row(builders[i], "2001:db8:1::1", FLAG_PA | FLAG_AS, 4);
+		lab_add_row(builders[i], "233.252.0.0/24", FLAG_PA | FLAG_AS | FLAG_AM,
+			    5);
+		lab_add_row(builders[i], "233.252.0.99", FLAG_PA | FLAG_AA, 6);
 		assert_int_equal(prefix_builder_sort(builders[i], &rows[0], &rows[1]), 0);
 	}
 	assert_int_equal(snapshot_make(&lab->conf, &lab->protected_set, builders, &fd),

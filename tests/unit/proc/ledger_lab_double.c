@@ -315,12 +315,15 @@ bool lab_recent(struct lab *lab, const char *text, struct auth_recent *out_recen
 	size_t size = prefix_set_valued_size(LAB_LOGINS_MAX, sizeof(struct auth_recent));
 	void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, lab->logins_fd, 0);
 	const struct prefix_set *set = prefix_set_attach(memory, size);
-	struct addr addr = lab_addr(text);
+	const struct prefix_set_question question = {
+		.addr = lab_addr(text),
+		.now_ns = clock_boot_ns(),
+	};
 	struct prefix_set_item item;
 	bool found;
 
 	assert_non_null(set);
-	found = prefix_set_find_value(set, 0, &addr, clock_boot_ns(), &item, out_recent);
+	found = prefix_set_find_value(set, &question, &item, out_recent);
 	(void)munmap(memory, size);
 	return found;
 }

@@ -322,7 +322,7 @@ static void policies_and_their_entries_are_shown(void **state)
 	answer = lab_ask(&lab, "policy {\"name\":\"lan\"}");
 	policies = json_object_get(json_object_get(answer, "done"), "policies");
 	assert_int_equal(json_array_size(policies), 1);
-	assert_int_equal(row_count(answer), 4);
+	assert_int_equal(row_count(answer), 6);
 	assert_string_equal(lab_text(answer, 1, "prefix"), "203.0.113.0/24");
 	assert_string_equal(lab_text(answer, 1, "flags"), "PA AS");
 	assert_string_equal(lab_text(answer, 1, "file"), "global.list");

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -167,6 +168,62 @@ static void several_users_of_one_address_are_remembered_as_such(void **state)
 	assert_null(auth_recent_name(&recent));
 }
 
+/* Of the service number n in the answer to why. */
+static const char *vouches(const json_t *why, size_t n)
+{
+	const json_t *service = json_array_get(json_object_get(why, "services"), n);
+
+	return json_string_value(json_object_get(service, "auth_by"));
+}
+
+static const json_t *why_of(json_t *answer)
+{
+	return json_object_get(json_object_get(answer, "done"), "why");
+}
+
+static void why_and_status_tell_of_it(void **state)
+{
+	json_t *answer;
+	const json_t *why, *login;
+
+	(void)state;
+	lab_start(&lab);
+	answer = lab_ask(&lab, "why {\"addr\":\"233.252.0.7\"}");
+	assert_true(json_is_null(json_object_get(why_of(answer), "login")));
+	assert_string_equal(vouches(why_of(answer), LAB_SMTP), "-");
+	json_decref(answer);
+
+	lab_login_as(&lab, "233.252.0.7", ID(1), "anna");
+	lab_login_as(&lab, "192.0.2.1", ID(2), "bob");
+	lab_settle(&lab);
+	answer = lab_ask(&lab, "why {\"addr\":\"233.252.0.7\"}");
+	why = why_of(answer);
+	assert_string_equal(vouches(why, LAB_SMTP), "am");
+	assert_string_equal(vouches(why, LAB_SUBMISSION), "am");
+	assert_string_equal(vouches(why, LAB_IMAP), "-");
+	login = json_object_get(why, "login");
+	assert_string_equal(json_string_value(json_object_get(login, "user")), "anna");
+	assert_string_equal(json_string_value(json_object_get(login, "service")), "imap");
+	assert_int_equal(json_integer_value(json_object_get(login, "open")), 1);
+	assert_true(json_is_false(json_object_get(login, "many_users")));
+	json_decref(answer);
+
+	/* Known, but the entry has no AM. */
+	answer = lab_ask(&lab, "why {\"addr\":\"192.0.2.1\"}");
+	assert_string_equal(vouches(why_of(answer), LAB_SMTP), "-");
+	assert_true(json_is_object(json_object_get(why_of(answer), "login")));
+	json_decref(answer);
+	answer = lab_ask(&lab, "why {\"addr\":\"233.252.0.99\"}");
+	assert_string_equal(vouches(why_of(answer), LAB_SMTP), "aa");
+	json_decref(answer);
+
+	answer = lab_ask(&lab, "status");
+	why = json_object_get(json_object_get(answer, "done"), "status");
+	assert_int_equal(json_integer_value(json_object_get(why, "logins")), 2);
+	assert_int_equal(json_integer_value(json_object_get(why, "logins_open")), 2);
+	json_decref(answer);
+}
+
 static bool nothing_is_open(struct lab *l, const void *context)
 {
 	struct auth_recent recent;
@@ -296,6 +353,7 @@ int main(void)
 		TEST(a_client_of_ipv6_is_its_64_and_a_mapped_one_is_ipv4),
 		TEST(only_a_mailbox_counts_and_only_of_the_gate_that_tells),
 		TEST(several_users_of_one_address_are_remembered_as_such),
+		TEST(why_and_status_tell_of_it),
 		TEST(the_sessions_of_a_gate_end_with_it),
 		TEST(a_ledger_that_dies_loses_no_login),
 		TEST(a_session_that_no_gate_knows_has_ended),
