@@ -37,6 +37,7 @@ struct cli_options {
 	bool force;
 	bool dry_run;
 	bool all;
+	const char *confirm;
 	bool follow;
 	bool help;
 	bool version;
@@ -53,6 +54,7 @@ enum cli_option_bit {
 	CLI_OPTION_DRY_RUN = 1 << 6,
 	CLI_OPTION_ALL = 1 << 7,
 	CLI_OPTION_FOLLOW = 1 << 8,
+	CLI_OPTION_CONFIRM = 1 << 9,
 };
 
 /* One run of the program. */
@@ -111,6 +113,9 @@ int cli_usage(struct cli *cli, const char *format, ...)
 void cli_error(struct cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* CTL_OK if there are no words behind the command; else CTL_USAGE, and it is said. */
+int cli_no_words(struct cli *cli, int argc, char **argv);
+
 /* The commands, by file. */
 int command_status(struct cli *cli, int argc, char **argv);
 int command_ban(struct cli *cli, int argc, char **argv);
@@ -120,6 +125,7 @@ int command_why(struct cli *cli, int argc, char **argv);
 int command_policy(struct cli *cli, int argc, char **argv);
 int command_sessions(struct cli *cli, int argc, char **argv);
 int command_reload(struct cli *cli, int argc, char **argv);
+int command_confirm(struct cli *cli, int argc, char **argv);
 int command_verify(struct cli *cli, int argc, char **argv);
 int command_events(struct cli *cli, int argc, char **argv);
 int command_help(struct cli *cli, int argc, char **argv);

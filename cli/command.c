@@ -31,7 +31,9 @@ const struct command command_table[] = {
 	 0},
 	{"sessions", command_sessions, "", "list the open sessions", 0},
 	{"reload", command_reload, "", "read the configuration and the lists again",
-	 CLI_OPTION_FORCE | CLI_OPTION_CALLER},
+	 CLI_OPTION_FORCE | CLI_OPTION_CALLER | CLI_OPTION_CONFIRM},
+	{"confirm", command_confirm, "", "keep what reload --confirm has put in force",
+	 0},
 	{"verify", command_verify, "", "compare store, kernel and lists", 0},
 	{"events", command_events, "--follow", "show what happens, as it happens",
 	 CLI_OPTION_FOLLOW},
@@ -57,6 +59,8 @@ const struct cli_option option_table[] = {
 	 "say what would be done, do nothing"},
 	{"--caller", "ADDR", AT(caller), CLI_OPTION_CALLER,
 	 "where you are connected from (default: found out from SSH)"},
+	{"--confirm", "TIME", AT(confirm), CLI_OPTION_CONFIRM,
+	 "take it back unless 'postern confirm' comes within so long, such as 60s"},
 	{"--follow", NULL, AT(follow), CLI_OPTION_FOLLOW, "until Ctrl-C"},
 	{"--tsv", NULL, AT(tsv), CLI_OPTION_GLOBAL, "tab-separated columns, for scripts"},
 	{"--json", NULL, AT(json), CLI_OPTION_GLOBAL, "one JSON object or array"},
@@ -94,6 +98,14 @@ int cli_usage(struct cli *cli, const char *format, ...)
 	cli_message(cli, format, arguments);
 	va_end(arguments);
 	return CTL_USAGE;
+}
+
+int cli_no_words(struct cli *cli, int argc, char **argv)
+{
+	if (argc > 0)
+		return cli_usage(cli, "'%s': this command takes no words behind it",
+				 argv[0]);
+	return CTL_OK;
 }
 
 void cli_error(struct cli *cli, const char *format, ...)

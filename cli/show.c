@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cli/show - the commands that print one list: bans, sessions, verify, policy; and reload.
+ * cli/show - the commands that print one list: bans, sessions, verify, policy.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -70,19 +70,11 @@ static int list_print(struct cli *cli, enum ctl_command command, json_t *args,
 	return status;
 }
 
-static int no_words(struct cli *cli, int argc, char **argv)
-{
-	if (argc > 0)
-		return cli_usage(cli, "'%s': this command takes no words behind it",
-				 argv[0]);
-	return CTL_OK;
-}
-
 int command_bans(struct cli *cli, int argc, char **argv)
 {
 	static const struct list list = {COLUMNS(bans_columns), "no bans"};
 	AUTO(json_free) json_t *args = json_object();
-	int status = no_words(cli, argc, argv);
+	int status = cli_no_words(cli, argc, argv);
 
 	if (status == CTL_OK)
 		status = request_text(cli, args, "policy", cli->options.policy);
@@ -94,7 +86,7 @@ int command_bans(struct cli *cli, int argc, char **argv)
 int command_sessions(struct cli *cli, int argc, char **argv)
 {
 	static const struct list list = {COLUMNS(sessions_columns), "no sessions"};
-	int status = no_words(cli, argc, argv);
+	int status = cli_no_words(cli, argc, argv);
 
 	return status != CTL_OK ? status
 				: list_print(cli, CTL_SESSIONS, NULL, &list, NULL);
@@ -104,7 +96,7 @@ int command_verify(struct cli *cli, int argc, char **argv)
 {
 	static const struct list list = {COLUMNS(verify_columns), NULL};
 	AUTO(json_free) json_t *done = NULL;
-	int status = no_words(cli, argc, argv);
+	int status = cli_no_words(cli, argc, argv);
 	const char *message;
 
 	if (status != CTL_OK)
@@ -115,48 +107,6 @@ int command_verify(struct cli *cli, int argc, char **argv)
 	message = member_text(done, "message");
 	print_plain(cli, message[0] ? message : "store, kernel and lists agree");
 	(void)fputc('\n', cli->out);
-	return status;
-}
-
-/* What was reloaded, and the warnings: a line each. */
-static void print_lines(struct cli *cli, const char *text)
-{
-	char line[OUTPUT_CELL_MAX];
-
-	for (;;) {
-		size_t len = strcspn(text, "\n");
-
-		(void)snprintf(line, sizeof(line), "%.*s", (int)len, text);
-		print_plain(cli, line);
-		(void)fputc('\n', cli->out);
-		if (text[len] == '\0')
-			return;
-		text += len + 1;
-	}
-}
-
-int command_reload(struct cli *cli, int argc, char **argv)
-{
-	AUTO(json_free) json_t *args = json_object();
-	AUTO(json_free) json_t *done = NULL;
-	struct client_request request = {.command = CTL_RELOAD};
-	int status = no_words(cli, argc, argv);
-
-	if (status == CTL_OK)
-		status = caller_add(cli, args);
-	if (status != CTL_OK)
-		return status;
-	if (cli->options.force)
-		(void)json_object_set_new(args, "force", json_true());
-	request.args = TAKE_PTR(args);
-	status = client_ask(cli, &request, &done);
-	if (done && cli->format == CLI_JSON) {
-		output_json(cli, done);
-	} else if (status == CTL_OK) {
-		const char *message = member_text(done, "message");
-
-		print_lines(cli, message[0] ? message : "reloaded");
-	}
 	return status;
 }
 

@@ -74,7 +74,8 @@ static int put_in_force(struct keeper *keeper, struct config *config)
 	int err = kernel_assign_ids(keeper, &config->conf);
 
 	if (!err)
-		err = snapshot_of_config(config, 1, &keeper->snapshot_fd, &snapshot);
+		err = snapshot_of_config(config, ++keeper->generation,
+					 &keeper->snapshot_fd, &snapshot);
 	if (err) {
 		log_error("event=error what=snapshot reason=\"%s\"", strerror(-err));
 		return err;
@@ -214,16 +215,26 @@ static void reload_log(const struct keeper *keeper, int err, const char *text)
 /* @order: NULL: by signal. */
 static void order_reload(struct keeper *keeper, const struct msg_order *order)
 {
-	static const struct addr nobody;
 	AUTO(free_mem) char *text = malloc(RELOAD_TEXT_MAX);
+	struct reload_wish wish = {0};
 	int err = -ENOMEM;
 
+	if (order)
+		wish = (struct reload_wish){order->caller, order->force,
+					    order->confirm_s};
 	if (text)
-		err = reload(keeper, order ? &order->caller : &nobody,
-			     order && order->force, text);
+		err = reload(keeper, &wish, text);
 	reload_log(keeper, err, text ? text : "out of memory");
 	if (order)
 		ops_report(keeper, order->seq, err, text ? text : "out of memory");
+}
+
+static void order_confirm(struct keeper *keeper, const struct msg_order *order)
+{
+	AUTO(free_mem) char *text = malloc(RELOAD_TEXT_MAX);
+	const int err = text ? pending_confirm(keeper, text) : -ENOMEM;
+
+	ops_report(keeper, order->seq, err, text ? text : "out of memory");
 }
 
 static void on_order(struct keeper *keeper, const struct msg_order *order)
@@ -231,6 +242,9 @@ static void on_order(struct keeper *keeper, const struct msg_order *order)
 	switch ((enum order_kind)order->kind) {
 	case ORDER_RELOAD:
 		order_reload(keeper, order);
+		break;
+	case ORDER_CONFIRM:
+		order_confirm(keeper, order);
 		break;
 	case ORDER_STATUS:
 		status_report(keeper, order->seq);
@@ -342,6 +356,7 @@ static void keeper_free(struct keeper **keeper)
 	if (k->deadline)
 		event_free(k->deadline);
 	watch_free(k);
+	pending_drop(k);
 	tls_free(k);
 	intercept_end(k);
 	if (k->base)
@@ -368,7 +383,7 @@ int keeper_main(const char *config_path)
 	keeper->config_path = config_path;
 	keeper->snapshot_fd = keeper->control_fd = keeper->lock_fd = -1;
 	keeper->watch_fd = -1;
-	keeper->intercept.watch_fd = -1;
+	keeper->intercept.watch_fd = keeper->pending.snapshot_fd = -1;
 	memories_init(keeper);
 	keeper->started_wall_s = clock_wall_s();
 	if (start_guard(keeper))

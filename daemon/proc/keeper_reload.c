@@ -151,7 +151,9 @@ static int check_caller(const struct snapshot *old, const struct snapshot *fresh
 
 struct change {
 	struct keeper *keeper;
-	struct config *config;
+	uint32_t confirm_s;    /* 0: it stays */
+	struct config *config; /* NULL: what was in force before comes back */
+	struct certificates **certificates; /* of the snapshot */
 	struct snapshot snapshot;
 	int snapshot_fd;
 	size_t opened; /* listeners */
@@ -203,6 +205,10 @@ static void change_commit(struct change *change)
 {
 	struct keeper *keeper = change->keeper;
 
+	if (change->confirm_s > 0)
+		pending_begin(keeper, change->confirm_s);
+	else
+		pending_drop(keeper);
 	snapshot_close(&keeper->snapshot);
 	close_fd(&keeper->snapshot_fd);
 	keeper->snapshot = change->snapshot;
@@ -212,7 +218,7 @@ static void change_commit(struct change *change)
 	for (size_t i = 0; i < keeper->child_count; i++)
 		if (keeper->children[i].channel)
 			child_send_conf(&keeper->children[i]);
-	tls_replace(keeper, &change->config->certificates);
+	tls_replace(keeper, change->certificates);
 	listeners_announce(keeper, change->opened);
 	listeners_close_others(keeper, keeper_conf(keeper));
 	kernel_detach_others(keeper, keeper_conf(keeper));
@@ -224,9 +230,12 @@ static int change_make(struct change *change)
 	struct config *config = change->config;
 	int err = kernel_assign_ids(keeper, &config->conf);
 
+	change->certificates = &config->certificates;
 	if (!err)
-		err = snapshot_of_config(config, keeper_conf(keeper)->generation + 1,
+		err = snapshot_of_config(config, keeper->generation + 1,
 					 &change->snapshot_fd, &change->snapshot);
+	if (!err)
+		keeper->generation++;
 	if (err)
 		(void)snprintf(change->problem, sizeof(change->problem), "%s",
 			       strerror(-err));
@@ -257,10 +266,16 @@ static void tell_unguarded(const struct keeper *keeper, struct buf *out)
 }
 
 static int reload_with(struct keeper *keeper, struct config *config,
-		       const struct addr *guarded, struct buf *out)
+		       const struct reload_wish *wish, struct buf *out)
 {
+	static const struct addr nobody;
 	AUTO(change_done)
-	struct change change = {.keeper = keeper, .config = config, .snapshot_fd = -1};
+	struct change change = {
+		.keeper = keeper,
+		.confirm_s = wish->confirm_s,
+		.config = config,
+		.snapshot_fd = -1,
+	};
 	char fixed[2048];
 	struct buf kept = BUF_OVER(fixed);
 	int err;
@@ -268,7 +283,8 @@ static int reload_with(struct keeper *keeper, struct config *config,
 	keep_fixed(keeper, &config->conf, &kept);
 	err = change_make(&change);
 	if (!err) {
-		err = check_caller(&keeper->snapshot, &change.snapshot, guarded, out);
+		err = check_caller(&keeper->snapshot, &change.snapshot,
+				   wish->force ? &nobody : &wish->caller, out);
 		if (err)
 			return err;
 		err = change_try(&change);
@@ -281,14 +297,42 @@ static int reload_with(struct keeper *keeper, struct config *config,
 	buf_printf(out, "generation %" PRIu64 " is in force",
 		   keeper_conf(keeper)->generation);
 	buf_puts(out, fixed);
+	if (wish->confirm_s > 0)
+		buf_printf(
+			out,
+			"\nit is taken back in %us: say 'postern confirm' before, if all is well",
+			wish->confirm_s);
 	tell_unguarded(keeper, out);
 	return 0;
 }
 
-int reload(struct keeper *keeper, const struct addr *caller, bool force,
+int reload_back(struct keeper *keeper, struct keeper_pending *pending)
+{
+	AUTO(certificates_free)
+	struct certificates *certificates = TAKE_PTR(pending->certificates);
+	AUTO(change_done)
+	struct change change = {
+		.keeper = keeper,
+		.snapshot = pending->snapshot,
+		.snapshot_fd = pending->snapshot_fd,
+		.certificates = &certificates,
+	};
+	int err;
+
+	pending->snapshot = (struct snapshot){0};
+	pending->snapshot_fd = -1;
+	err = change_try(&change);
+	if (err) {
+		log_error("event=error what=reload reason=\"%s\"", change.problem);
+		return err;
+	}
+	change_commit(&change);
+	return 0;
+}
+
+int reload(struct keeper *keeper, const struct reload_wish *wish,
 	   char out_text[RELOAD_TEXT_MAX])
 {
-	static const struct addr nobody;
 	AUTO(config_free) struct config *config = NULL;
 	struct buf out;
 	int err;
@@ -297,7 +341,7 @@ int reload(struct keeper *keeper, const struct addr *caller, bool force,
 	notify_reloading();
 	err = config_load(keeper->config_path, &config);
 	if (!err)
-		err = reload_with(keeper, config, force ? &nobody : caller, &out);
+		err = reload_with(keeper, config, wish, &out);
 	else if (config)
 		errors_tell(&config->report, &out);
 	else

@@ -102,6 +102,16 @@ struct keeper_intercept {
 	struct event *watch, *pause; /* NULL: none */
 };
 
+/* A reload that is taken back unless it is confirmed. */
+struct keeper_pending {
+	bool is_on;
+	uint64_t ends_ns; /* monotonic clock */
+	struct event *timer;
+	struct snapshot snapshot; /* what was in force before */
+	int snapshot_fd;
+	struct certificates *certificates;
+};
+
 struct keeper {
 	const char *config_path; /* borrowed */
 	struct event_base *base;
@@ -127,6 +137,8 @@ struct keeper {
 	struct keeper_memory memories[SHARED_COUNT];
 
 	struct keeper_intercept intercept;
+	struct keeper_pending pending;
+	uint64_t generation; /* the last one that was given to a configuration */
 
 	int control_fd, lock_fd;
 	int watch_fd;
@@ -299,10 +311,31 @@ void watch_free(struct keeper *keeper);
 
 #define RELOAD_TEXT_MAX 65536u
 
-/* Read the configuration again and put it in force. @caller: ADDR_NONE: nobody's way in is at stake.
- * @out_text: what changed, or what is wrong. 0; -errno: nothing has changed. */
-int reload(struct keeper *keeper, const struct addr *caller, bool force,
+/* Who asks for a reload, and how. All zero: nobody's way in is at stake, and it stays. */
+struct reload_wish {
+	struct addr caller; /* ADDR_NONE: local */
+	bool force;	    /* although it locks the caller out */
+	uint32_t confirm_s; /* taken back unless it is confirmed within it; 0: it stays */
+};
+
+/* Read the configuration again and put it in force. @out_text: what changed, or what is wrong.
+ * 0; -errno: nothing has changed. */
+int reload(struct keeper *keeper, const struct reload_wish *wish,
 	   char out_text[RELOAD_TEXT_MAX]) MUST_CHECK;
+/* Put back what was in force before. 0; -errno: it is as it was, and in the log. */
+int reload_back(struct keeper *keeper, struct keeper_pending *pending) MUST_CHECK;
+
+/* ---- keeper_reload_confirm ---- */
+
+/* Keep what is in force now, to be put back after so many seconds, unless an older one is kept for that already. */
+void pending_begin(struct keeper *keeper, uint32_t confirm_s);
+/* Nothing is put back any more. */
+void pending_drop(struct keeper *keeper);
+/* What a reload has put in force stays. 0; -ENOENT: none is in doubt. */
+int pending_confirm(struct keeper *keeper, char out_text[RELOAD_TEXT_MAX]) MUST_CHECK;
+/* Seconds until it is taken back; 0: none is in doubt. */
+int64_t pending_left_s(const struct keeper *keeper);
+
 /* Keep the warnings of a load for status, and log them. */
 void reload_keep_warnings(struct keeper *keeper, const struct config_report *report);
 

@@ -159,6 +159,13 @@ static json_t *warnings_json(const struct keeper *keeper)
 				json_string(
 					"a process is not running: see processes; it is "
 					"started again"));
+	if (pending_left_s(keeper) > 0)
+		(void)json_array_append_new(
+			array,
+			json_sprintf(
+				"the last reload is taken back in %llds: say 'postern "
+				"confirm' before, if all is well",
+				(long long)pending_left_s(keeper)));
 	for (size_t i = 0; i < keeper->warning_count; i++)
 		(void)json_array_append_new(array, json_string(keeper->warnings[i]));
 	return array;

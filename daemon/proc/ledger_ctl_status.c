@@ -217,7 +217,7 @@ void ctl_command_sessions(struct ctl_client *client, const json_t *args)
 		ctl_done(client, CTL_UNREACHABLE, "too many ask for sessions at once");
 }
 
-/* ---- reload ----------------------------------------------------------------------------------------- */
+/* ---- reload, confirm ----------------------------------------------------------------------------------------- */
 
 static void reload_on_report(void *context, int error, const char *text)
 {
@@ -232,18 +232,38 @@ static void reload_on_report(void *context, int error, const char *text)
 		ctl_done(job->client, error ? CTL_NO : CTL_OK, "%s", text);
 }
 
+static void order_send(struct ctl_client *client, const struct msg_order *order)
+{
+	struct status_job *job = status_job_new(client);
+
+	if (job &&
+	    report_order(ctl_ledger(client), order, reload_on_report, job, &job->report))
+		ctl_done(client, CTL_UNREACHABLE, "the keeper cannot be asked");
+}
+
 void ctl_command_reload(struct ctl_client *client, const json_t *args)
 {
 	struct msg_order order = {.kind = ORDER_RELOAD};
-	struct status_job *job;
 	bool has_force = false;
+	int64_t confirm_s = 0;
 
 	if (args_bool(client, args, "force", &has_force) ||
-	    args_addr(client, args, "caller", &order.caller))
+	    args_addr(client, args, "caller", &order.caller) ||
+	    args_number(client, args, "confirm_s", &confirm_s))
 		return;
+	if (confirm_s < 0 || confirm_s > MSG_CONFIRM_MAX_S) {
+		ctl_done(client, CTL_USAGE, "confirm: a time from 1s to 1d");
+		return;
+	}
 	order.force = has_force;
-	job = status_job_new(client);
-	if (job &&
-	    report_order(ctl_ledger(client), &order, reload_on_report, job, &job->report))
-		ctl_done(client, CTL_UNREACHABLE, "the keeper cannot be asked");
+	order.confirm_s = (uint32_t)confirm_s;
+	order_send(client, &order);
+}
+
+void ctl_command_confirm(struct ctl_client *client, const json_t *args)
+{
+	const struct msg_order order = {.kind = ORDER_CONFIRM};
+
+	(void)args;
+	order_send(client, &order);
 }

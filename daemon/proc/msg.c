@@ -206,6 +206,7 @@ static bool order_is_valid(const struct msg *msg, bool has_fd)
 
 	(void)has_fd;
 	return m->kind < ORDER_COUNT && m->force <= 1 &&
+	       m->confirm_s <= MSG_CONFIRM_MAX_S &&
 	       (m->caller.family == ADDR_NONE || addr_is_valid(&m->caller));
 }
 

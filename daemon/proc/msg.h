@@ -75,6 +75,7 @@ enum msg_type {
 	MSG_TYPE_END,
 };
 
+#define MSG_CONFIRM_MAX_S    86400u /* a reload is not kept in doubt for longer */
 #define MSG_DIGEST_KEY_BYTES 32u
 
 struct msg_conf {
@@ -210,15 +211,18 @@ struct msg_ban_walk {
 };
 
 enum order_kind {
-	ORDER_RELOAD, /* read the configuration again */
-	ORDER_STATUS, /* interfaces, modes, children, counters: as JSON text */
-	ORDER_VERIFY, /* kernel lists and services against the snapshot: as JSON text */
+	ORDER_RELOAD,  /* read the configuration again */
+	ORDER_CONFIRM, /* the last one may stay */
+	ORDER_STATUS,  /* interfaces, modes, children, counters: as JSON text */
+	ORDER_VERIFY,  /* kernel lists and services against the snapshot: as JSON text */
 	ORDER_COUNT,
 };
 
 struct msg_order {
 	uint32_t seq;
 	uint32_t kind;
+	uint32_t
+		confirm_s; /* reload: it is taken back if no CONFIRM comes within it; 0: it stays */
 	uint8_t force;	    /* reload although it locks @caller out */
 	struct addr caller; /* where the admin is connected from; ADDR_NONE: local */
 };

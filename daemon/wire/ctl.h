@@ -27,7 +27,8 @@
  *                                                               prefix flags file line (with name)
  *   sessions  {}                                                id addr port service user state
  *                                                               started bytes_in bytes_out
- *   reload    force?, caller?                                   done.message: what changed, or the error
+ *   reload    force?, caller?, confirm_s?                       done.message: what changed, or the error
+ *   confirm   {}                                                done.message
  *   verify    {}                                                where addr policy problem
  *   events    {}                                                event time ...; ends with the client
  *
@@ -35,13 +36,14 @@
  * so both sides may add members. Times are seconds since 1970; ends is null for "forever"; last_seen is
  * null for "never"; addr is text of a prefix; policies and services go by their names; flags of a policy row
  * are one text ("PA AS LL", "-" for none).
+ * confirm_s: the configuration before comes back if no confirm is sent within so many seconds.
  * caller is the address the admin is connected from (guards against locking oneself out).
  * result of ban: "banned", "changed" (there was one, with another end or reason), "refused" (why says the reason; ends is
  * left out) or "would-ban"; done.code is CTL_NO if any was refused. Without policy: in every policy that is enabled.
  * result of unban: "unbanned", "would-unban" or "not-found" (ends then left out); done.code is CTL_NO if any was
  * not found. addrs name a range: every ban inside it goes, one row each. source is "strikes", "command"
  * or "kernel" (taken over from the kernel's maps when the store had been lost).
- * verify: where is "store", "kernel", "lists" or "services"; done.code is CTL_NO if there is a row.
+ * verify: where is "store", "kernel", "lists", "services" or "nftables"; done.code is CTL_NO if there is a row.
  * events: event is "ban", "unban", "expire", "strike", "login", "reload" or "process"; other members as in the rows
  * and objects here (addr, policy, ends, why, user, service, kind, message).
  *
@@ -104,6 +106,7 @@ enum ctl_command {
 	CTL_POLICY,
 	CTL_SESSIONS,
 	CTL_RELOAD,
+	CTL_CONFIRM,
 	CTL_VERIFY,
 	CTL_EVENTS,
 	CTL_COMMAND_COUNT,

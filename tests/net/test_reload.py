@@ -161,3 +161,41 @@ def test_a_wrong_start_changes_nothing_in_the_kernel(lab):
     done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=20)
     assert done.returncode != 0 and "run" in done.stdout + done.stderr
     assert lab.reachable(GOOD4)
+
+
+def in_force(lab):
+    return lab.rows("status")["generation"]
+
+
+def test_a_reload_on_trial_is_taken_back_when_nobody_confirms_it(lab):
+    before, good = in_force(lab), lab.lists["global.list"]
+    (lab.dir / "global.list").write_text(good.replace("0.0.0.0/0          PA", "0.0.0.0/0         "))
+    done = lab.cli("reload", "--confirm", "2s")
+    assert "postern confirm" in done.stdout
+    assert not lab.reachable(GOOD4, timeout=0.5), "the mistake is in force"
+    assert any("taken back in" in w for w in lab.rows("status")["warnings"])
+    wait_for("the old one comes back", lambda: in_force(lab) == before, 6)
+    assert lab.reachable(GOOD4)
+    assert lab.cli("verify").returncode == 0
+    assert any("result=taken-back" in line for line in lab.events("reload"))
+    assert any("was taken back" in w for w in lab.rows("status")["warnings"])
+    done = lab.cli("confirm", check=False)
+    assert done.returncode == 1 and "no reload waits" in done.stderr
+    (lab.dir / "global.list").write_text(good)
+    lab.cli("reload")
+    assert in_force(lab) > before + 1, "no number comes twice"
+
+
+def test_what_is_confirmed_stays_and_a_second_trial_goes_back_to_the_first(lab):
+    before = in_force(lab)
+    lab.cli("reload", "--confirm", "2s")
+    assert lab.cli("confirm").returncode == 0
+    confirmed = in_force(lab)
+    assert confirmed > before
+    lab.cli("reload", "--confirm", "60s")
+    lab.cli("reload", "--confirm", "1s")
+    wait_for("the confirmed one comes back", lambda: in_force(lab) == confirmed, 5)
+    lab.cli("reload", "--confirm", "1s")
+    lab.cli("reload")
+    assert not any("taken back in" in w for w in lab.rows("status")["warnings"])
+    assert lab.cli("confirm", check=False).returncode == 1, "nothing is on trial any more"

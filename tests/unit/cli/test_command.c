@@ -61,6 +61,11 @@ static const struct {
 	{{"completion"}, "postern completion: say for which shell"},
 	{{"help", "frob"}, "postern help: 'frob': no such command"},
 	{{"reload", "now"}, "postern reload: 'now': "},
+	{{"reload", "--confirm", "0s"},
+	 "postern reload: --confirm '0s': a time from 1s to 1d"},
+	{{"reload", "--confirm", "25h"},
+	 "postern reload: --confirm '25h': a time from 1s"},
+	{{"confirm", "now"}, "postern confirm: 'now': "},
 };
 
 static void mistakes_are_told_without_a_daemon(void **state)
