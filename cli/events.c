@@ -28,6 +28,7 @@ static const struct column event_columns[] = {
 	{"service", "", COLUMN_TEXT}, {"user", "", COLUMN_TEXT},
 	{"kind", "", COLUMN_TEXT},    {"ends", "", COLUMN_ENDS},
 	{"why", "", COLUMN_TEXT},     {"message", "", COLUMN_TEXT},
+	{"result", "", COLUMN_TEXT},
 };
 
 /* "2026-11-22 19:05:41 ban addr=192.0.2.7 policy=global why="..."": whatever members there are. */

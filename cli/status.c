@@ -103,6 +103,43 @@ static void status_policies(struct cli *cli, const json_t *policies)
 	status_table(cli, COLUMNS(policy_columns), flat);
 }
 
+/* "ptr_hit": 3 of a policy's checks, as a row of policy, check and the three results. */
+static void status_checks(struct cli *cli, const json_t *policies)
+{
+	static const struct column columns[] = {
+		{"policy", "POLICY", COLUMN_TEXT},
+		{"check", "CHECK", COLUMN_TEXT},
+		{"hit", "HIT", COLUMN_NUMBER},
+		{"would", "WOULD REFUSE", COLUMN_NUMBER},
+		{"unknown", "UNKNOWN", COLUMN_NUMBER},
+	};
+	AUTO(json_free) json_t *rows = json_array();
+	json_t *policy, *count;
+	const char *key;
+	size_t i;
+
+	json_array_foreach((json_t *)policies, i, policy)
+	{
+		json_object_foreach(json_object_get(policy, "checks"), key, count)
+		{
+			const char *kind = strrchr(key, '_');
+			json_t *row;
+
+			if (!kind)
+				continue;
+			if (strcmp(kind, "_hit") == 0)
+				(void)json_array_append_new(
+					rows,
+					json_pack("{s:s, s:s%}", "policy",
+						  member_text(policy, "name"), "check",
+						  key, (size_t)(kind - key)));
+			row = json_array_get(rows, json_array_size(rows) - 1);
+			(void)json_object_set(row, kind + 1, count);
+		}
+	}
+	status_table(cli, COLUMNS(columns), rows);
+}
+
 static void status_page(struct cli *cli, const json_t *status)
 {
 	const json_t *warning;
@@ -113,6 +150,7 @@ static void status_page(struct cli *cli, const json_t *status)
 		     json_object_get(status, "interfaces"));
 	status_table(cli, COLUMNS(service_columns), json_object_get(status, "services"));
 	status_policies(cli, json_object_get(status, "policies"));
+	status_checks(cli, json_object_get(status, "policies"));
 	status_table(cli, COLUMNS(process_columns), json_object_get(status, "processes"));
 	json_array_foreach(json_object_get(status, "warnings"), i, warning)
 	{

@@ -309,6 +309,39 @@ static void why_history(struct cli *cli, const json_t *history)
 	}
 }
 
+/* What checks found of late, also where they only observe. */
+static void why_findings(struct cli *cli, const json_t *findings)
+{
+	static const struct {
+		const char *result, *sentence;
+	} rows[] = {{"hit", "has something against it"},
+		    {"would-refuse", "would have refused it (observe)"},
+		    {"unknown", "could not find out"}};
+	char text[TEXT_TIME_MAX];
+	const json_t *finding;
+	size_t i;
+
+	if (json_array_size(findings) > 0)
+		(void)fputs("\nfound by checks:\n", cli->out);
+	json_array_foreach(findings, i, finding)
+	{
+		const char *sentence = member_text(finding, "result");
+
+		for (size_t j = 0; j < sizeof(rows) / sizeof(rows[0]); j++)
+			if (strcmp(sentence, rows[j].result) == 0)
+				sentence = rows[j].sentence;
+		(void)fprintf(cli->out, "  %-10s",
+			      text_relative(member_number(finding, "time", cli->now_s),
+					    cli->now_s, text));
+		say(cli, " ", member_text(finding, "check"));
+		say(cli, " ", sentence);
+		say(cli, " at ", member_text(finding, "service"));
+		if (member_text(finding, "why")[0])
+			say(cli, ": ", member_text(finding, "why"));
+		(void)fputc('\n', cli->out);
+	}
+}
+
 static void why_page(struct cli *cli, const json_t *why)
 {
 	print_plain(cli, member_text(why, "addr"));
@@ -320,6 +353,7 @@ static void why_page(struct cli *cli, const json_t *why)
 	(void)fputc('\n', cli->out);
 	for (size_t i = 0; i < json_array_size(json_object_get(why, "services")); i++)
 		why_service(cli, why, i);
+	why_findings(cli, json_object_get(why, "findings"));
 	why_strikes(cli, why);
 	why_login(cli, json_object_get(why, "login"));
 	why_history(cli, json_object_get(why, "history"));

@@ -63,6 +63,12 @@ enum conf_check {
 	CHECK_COUNT,
 };
 
+/* What becomes of a client when a check that is enforced cannot be made. */
+enum dns_failure {
+	DNS_FAILURE_ACCEPT,
+	DNS_FAILURE_DEFER, /* 451 */
+};
+
 enum client_address {
 	CLIENT_ADDRESS_NONE,
 	CLIENT_ADDRESS_PROXY,	    /* PROXY protocol v2 */
@@ -132,6 +138,7 @@ struct conf_policy {
 	bool enabled; /* off: its services are passed in the kernel and not checked */
 	uint32_t types_off; /* bit 1 << service_type: switched off in this policy */
 	uint8_t mode[CHECK_COUNT];  /* enum check_mode */
+	uint8_t dns_failure;	    /* enum dns_failure */
 	bool ptr_forward_confirmed; /* the name has to lead back to the address */
 	struct conf_strikes strikes;
 	int64_t am_window_s; /* a login counts so long (AM); >= 0 */

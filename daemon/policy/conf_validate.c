@@ -246,6 +246,10 @@ static int policies_check(const struct conf *conf, char *out_problem)
 				out_problem,
 				"policy '%s': am-window: 0s (while a session is open) to 7d",
 				policy->name);
+		if (policy->dns_failure > DNS_FAILURE_DEFER)
+			return problem_set(out_problem,
+					   "policy '%s': dns-failure is accept or defer",
+					   policy->name);
 		for (int check = 0; check < CHECK_COUNT; check++) {
 			if (policy->mode[check] > MODE_ENFORCE)
 				return problem_set(

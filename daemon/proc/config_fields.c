@@ -33,6 +33,7 @@ static const char *const tls_names[] = {"none", "starttls", "implicit", "passthr
 					NULL};
 static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const backend_tls_names[] = {"none", "starttls", "implicit", NULL};
+static const char *const dns_failure_names[] = {"accept", "defer", NULL};
 static const char *const repeat_names[] = {"count", "ignore", NULL};
 
 /* ---- values of their own kind -------------------------------------------------------------- */
@@ -304,6 +305,7 @@ static const struct config_field policy_fields[] = {
 	CHOICE("strikes", struct conf_policy, mode[CHECK_STRIKES], mode_names),
 	CHOICE("helo", struct conf_policy, mode[CHECK_HELO], mode_names),
 	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
+	CHOICE("dns-failure", struct conf_policy, dns_failure, dns_failure_names),
 	YES("ptr-forward-confirmed", struct conf_policy, ptr_forward_confirmed),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
 	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "proc/backend.h"
 #include "proc/gate_accept.h"
-#include "proc/gate_smtp_report.h"
+#include "proc/gate_smtp_checks.h"
 #include "proc/session.h"
 #include "proc/session_log.h"
 #include "sys/sandbox.h"
@@ -227,8 +227,8 @@ static void gate_take_answer(struct gate *gate, const struct msg_answer *answer)
 
 	if (!s)
 		return; /* it has ended meanwhile */
-	smtp_take_answer(s, answer);
-	if (!s->checks_pending && s->is_held) {
+	checks_take_answer(s, answer);
+	if (!s->checks.pending && s->is_held) {
 		s->is_held = false;
 		session_deadline(s, gate->conf->limits.command_timeout_s);
 		session_run(s);
@@ -241,9 +241,9 @@ static void gate_lose_checker(struct gate *gate)
 	for (uint32_t i = 0; i < gate->session_max; i++) {
 		struct session *s = &gate->sessions[i];
 
-		if (s->state == SESSION_FREE || !s->checks_pending)
+		if (s->state == SESSION_FREE || !s->checks.pending)
 			continue;
-		s->checks_pending = 0;
+		checks_give_up(s);
 		if (s->is_held) {
 			s->is_held = false;
 			session_deadline(s, gate->conf->limits.command_timeout_s);

@@ -11,10 +11,10 @@
 #include "proc/backend.h"
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
+#include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_command.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_reply.h"
-#include "proc/gate_smtp_report.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/relay.h"
 #include "proc/session_auth.h"
@@ -248,9 +248,8 @@ static void smtp_timeout(struct session *s)
 		smtp_bye(s, "421 4.4.2 this has taken too long, closing\r\n",
 			 "session-time");
 	} else if (s->is_held) {
-		/* The check could not be finished in time: UNKNOWN, which refuses nobody. */
 		s->is_held = false;
-		s->checks_pending = 0;
+		checks_give_up(s);
 		session_deadline(s, s->gate->conf->limits.command_timeout_s);
 	} else {
 		smtp_timeout_now(s);
@@ -315,7 +314,7 @@ static void smtp_greet(struct session *s)
 	buf_printf(&banner, "220 %s ESMTP postern\r\n", conf->hostname);
 	leg_put(&s->client, banner.text, banner.len);
 	session_auth_look(s);
-	smtp_ask_checks(s);
+	checks_ask(s);
 	session_deadline(s, conf->limits.greeting_timeout_s);
 	session_run(s);
 }

@@ -16,6 +16,7 @@
 #include "proc/gate_report.h"
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
+#include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/session_auth.h"
@@ -90,16 +91,12 @@ static bool pass_on_path(struct session *s, const struct request *r,
 /* Flag HE: the name is that of a host. */
 static bool hello_is_refused(struct session *s, const char *name, size_t len)
 {
-	const enum check_mode mode = report_mode(s, CHECK_HELO);
 	struct check_answer answer;
 
-	if (!(s->flags & FLAG_HE) || mode == MODE_OFF || session_is_authenticated(s))
+	if (checks_mode(s, CHECK_HELO) == MODE_OFF)
 		return false;
-	if (check_helo(name, len, &answer) != CHECK_HIT)
-		return false;
-	(void)text_copy(s->evidence, sizeof(s->evidence), answer.evidence);
-	s->verdict = mode == MODE_ENFORCE ? "refuse-helo" : "observe-helo";
-	return mode == MODE_ENFORCE;
+	(void)check_helo(name, len, &answer);
+	return checks_found(s, CHECK_HELO, &answer);
 }
 
 static const char *check_hello(struct session *s, struct request *r)
@@ -164,6 +161,7 @@ static void proceed_mail(struct session *s, const struct request *r)
 
 static const char *check_rcpt(struct session *s, struct request *r)
 {
+	const char *refusal;
 	int err;
 
 	if (!s->smtp.has_hello)
@@ -174,17 +172,15 @@ static const char *check_rcpt(struct session *s, struct request *r)
 	if (err)
 		return path_problem(err);
 	s->rcpts++;
-	if ((s->checks_hit & 1u << CHECK_PTR) && !session_is_authenticated(s) &&
-	    report_mode(s, CHECK_PTR) == MODE_ENFORCE) {
+	refusal = checks_refusal(s);
+	if (refusal) {
 		struct buf name;
 
-		s->verdict = "refuse-ptr";
 		buf_init(&name, s->rcpt, sizeof(s->rcpt));
 		buf_add_escaped(&name, r->arg + r->path.mailbox.at, r->path.mailbox.len,
 				SESSION_NAME_MAX - 4);
-		return "550 5.7.25 your address has no valid reverse name\r\n";
 	}
-	return NULL;
+	return refusal;
 }
 
 static void proceed_rcpt(struct session *s, const struct request *r)
@@ -360,21 +356,6 @@ static const char *argument_problem(const struct smtp_command *command)
 	return NULL;
 }
 
-/* RCPT is where a check decides, so that the log knows name, sender and recipient by then. */
-static bool waits_for_check(struct session *s, enum smtp_verb verb)
-{
-	if (verb != SMTP_RCPT || !s->checks_pending || session_is_authenticated(s) ||
-	    report_mode(s, CHECK_PTR) != MODE_ENFORCE)
-		return false;
-	if (s->gate->now_ms >= s->checks_end_ms) {
-		s->checks_pending = 0;
-		return false;
-	}
-	s->is_held = true;
-	session_deadline_ms(s, s->checks_end_ms - s->gate->now_ms);
-	return true;
-}
-
 bool smtp_command(struct session *s, const char *line, const struct line *found)
 {
 	struct request request = {.line = line, .consumed = found->consumed};
@@ -384,7 +365,8 @@ bool smtp_command(struct session *s, const char *line, const struct line *found)
 	smtp_parse_command(line, found->len, &request.command);
 	request.arg = line + request.command.arg.at;
 	row = &rows[request.command.verb];
-	if ((row->waits && pipe_count(s)) || waits_for_check(s, request.command.verb))
+	if ((row->waits && pipe_count(s)) ||
+	    (request.command.verb == SMTP_RCPT && checks_wait(s)))
 		return false;
 
 	/* A recipient counts when it is refused: a message may have hundreds of them. */

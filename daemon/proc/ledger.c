@@ -20,6 +20,7 @@
 #include "proc/ledger_bans.h"
 #include "proc/ledger_ctl.h"
 #include "proc/ledger_events.h"
+#include "proc/ledger_findings.h"
 #include "proc/ledger_gather.h"
 #include "proc/ledger_recent.h"
 #include "proc/ledger_repair.h"
@@ -285,6 +286,8 @@ static void ledger_on_gate_message(void *context, struct channel *channel,
 		ledger_on_login(ledger, gate, &msg->login);
 	else if (msg->type == MSG_LOGOUT)
 		recent_on_logout(ledger, gate, &msg->logout);
+	else if (msg->type == MSG_FINDING)
+		findings_take(ledger, &msg->finding);
 	else if (msg->type == MSG_SESSIONS_PAGE)
 		gather_on_page(ledger, gate, &msg->sessions_page);
 }
@@ -408,11 +411,12 @@ static int ledger_make_parts(struct ledger *ledger)
 	ledger->store = store_new();
 	ledger->sync = sync_new();
 	ledger->events = events_new();
+	ledger->findings = findings_new();
 	ledger->gather = gather_new();
 	ledger->recent = recent_new();
 	process->tick = event_new(ledger->base, -1, EV_PERSIST, ledger_on_tick, ledger);
 	if (!ledger->asks || !ledger->store || !ledger->sync || !ledger->events ||
-	    !ledger->gather || !ledger->recent || !process->tick ||
+	    !ledger->findings || !ledger->gather || !ledger->recent || !process->tick ||
 	    evtimer_add(process->tick, &second))
 		return -ENOMEM;
 	bans_init(ledger);
@@ -474,6 +478,7 @@ void ledger_close(struct ledger **ledger)
 	recent_free(&l->recent);
 	sync_free(&l->sync);
 	gather_free(&l->gather);
+	findings_free(&l->findings);
 	events_free(&l->events);
 	asks_free(&l->asks);
 	for (size_t i = 0; i < CONF_GATES_MAX; i++)

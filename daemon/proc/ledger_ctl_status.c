@@ -12,6 +12,7 @@
 #include "proc/ledger_ctl_commands.h"
 #include "proc/ledger_ctl_show.h"
 #include "proc/ledger_events.h"
+#include "proc/ledger_findings.h"
 #include "proc/ledger_gather.h"
 #include "proc/ledger_recent.h"
 #include "proc/ledger_report.h"
@@ -114,6 +115,21 @@ static void status_add_warnings(struct status_job *job)
 			    "a gate did not answer: the number of sessions is too low");
 }
 
+/* What checks found, into the keeper's objects of the policies. */
+static void status_add_findings(const struct ledger *ledger, json_t *status)
+{
+	json_t *policy;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "policies"), i, policy)
+	{
+		const json_int_t id = json_integer_value(json_object_get(policy, "id"));
+
+		(void)json_object_set_new(policy, "checks",
+					  findings_counts(ledger, (uint32_t)id));
+	}
+}
+
 /* Our own part over the keeper's. */
 static void status_end_if_complete(struct status_job *job)
 {
@@ -125,6 +141,7 @@ static void status_end_if_complete(struct status_job *job)
 		return;
 	store = status_store(ledger);
 	status_add_path(ledger, store);
+	status_add_findings(ledger, job->status);
 	(void)json_object_update_new(
 		job->status,
 		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version",

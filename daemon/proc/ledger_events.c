@@ -228,6 +228,25 @@ void events_login(struct ledger *ledger, const struct msg_login *login,
 				      addr, "service", service, "user", login->user));
 }
 
+void events_finding(struct ledger *ledger, const struct msg_finding *finding,
+		    const char *result)
+{
+	const struct conf_service *service =
+		&ledger_conf(ledger)->services[finding->service];
+	char addr[ADDR_TEXT_MAX];
+
+	if (ledger->events->count == 0)
+		return;
+	(void)addr_format(&finding->addr, addr);
+	events_tell(ledger,
+		    json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "event",
+			      "check", "time", (json_int_t)ledger->now.wall_s, "addr",
+			      addr, "service", service->name, "policy",
+			      ledger_conf(ledger)->policies[service->policy].name, "kind",
+			      conf_check_name((enum conf_check)finding->check), "result",
+			      result, "why", finding->evidence));
+}
+
 void events_message(struct ledger *ledger, const char *name, const char *message)
 {
 	if (ledger->events->count == 0)

@@ -2,7 +2,8 @@
 /*
  * proc/ledger_events - what happened, told to the log and to those who follow along.
  *
- * Each function writes one log line and, if someone follows (`postern events`), one row.
+ * Each function writes one log line and, if someone follows (`postern events`), one row. What a gate logs itself
+ * (logins, findings) is a row only.
  */
 #ifndef PROC_LEDGER_EVENTS_H
 #define PROC_LEDGER_EVENTS_H
@@ -48,6 +49,10 @@ void events_would_ban(struct ledger *ledger, const struct prefix *client,
 
 void events_login(struct ledger *ledger, const struct msg_login *login,
 		  const char *service);
+
+/* @result: name of it */
+void events_finding(struct ledger *ledger, const struct msg_finding *finding,
+		    const char *result);
 
 /* @name: "reload" or "process". */
 void events_message(struct ledger *ledger, const char *name, const char *message);

@@ -30,6 +30,7 @@ struct strikes;
 struct repair;
 struct ctl;
 struct events;
+struct findings;
 struct gather;
 
 #define LEDGER_POLICY_NONE 255u	     /* a policy of the store that is not configured */
@@ -69,6 +70,7 @@ struct ledger {
 	struct recent *recent;
 	struct repair *repair;
 	struct events *events;
+	struct findings *findings;
 	struct gather *gather;
 	struct ctl *ctl;
 

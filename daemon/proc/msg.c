@@ -130,6 +130,18 @@ static bool login_is_valid(const struct msg *msg, bool has_fd)
 	       text_is_printable(m->user, sizeof(m->user));
 }
 
+static bool finding_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_finding *m = &msg->finding;
+
+	(void)has_fd;
+	return addr_is_valid(&m->addr) && m->service < CONF_SERVICES_MAX &&
+	       m->check < CHECK_COUNT &&
+	       (m->mode == MODE_OBSERVE || m->mode == MODE_ENFORCE) &&
+	       (m->result == CHECK_HIT || m->result == CHECK_UNKNOWN) &&
+	       text_is_printable(m->evidence, sizeof(m->evidence));
+}
+
 static bool recheck_is_valid(const struct msg *msg, bool has_fd)
 {
 	(void)has_fd;
@@ -261,6 +273,7 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 	[MSG_STRIKE] = {"strike", SIZE_OF(strike), GATE_TO_LEDGER, FD_NEVER, strike_is_valid},
 	[MSG_LOGIN] = {"login", SIZE_OF(login), GATE_TO_LEDGER, FD_NEVER, login_is_valid},
 	[MSG_LOGOUT] = {"logout", SIZE_OF(logout), GATE_TO_LEDGER, FD_NEVER, NULL},
+	[MSG_FINDING] = {"finding", SIZE_OF(finding), GATE_TO_LEDGER, FD_NEVER, finding_is_valid},
 	[MSG_RECHECK] = {"recheck", SIZE_OF(recheck), LEDGER_TO_GATE, FD_NEVER, recheck_is_valid},
 	[MSG_SESSIONS] = {"sessions", SIZE_OF(sessions), LEDGER_TO_GATE, FD_NEVER, NULL},
 	[MSG_SESSIONS_PAGE] = {"sessions-page", SIZE_OF(sessions_page), GATE_TO_LEDGER, FD_NEVER,

@@ -10,7 +10,7 @@
  *   keeper -> any     CONF, LISTENER, SHARED, PEER, START, DRAIN
  *   keeper -> gate    TLS, TICKETS
  *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
- *   gate -> ledger    STRIKE, LOGIN, LOGOUT, SESSIONS_PAGE
+ *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE
  *   ledger -> gate    RECHECK, SESSIONS
  *   gate -> checker   CHECK          checker -> gate    ANSWER
  *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
@@ -53,8 +53,9 @@ enum msg_type {
 	MSG_START,    /* everything for the start has been sent */
 	MSG_DRAIN,    /* finish what runs, then exit 0 */
 	MSG_STRIKE,
-	MSG_LOGIN,  /* a successful login */
-	MSG_LOGOUT, /* the end of a session that began so, at a mailbox */
+	MSG_LOGIN,   /* a successful login */
+	MSG_LOGOUT,  /* the end of a session that began so, at a mailbox */
+	MSG_FINDING, /* what a check found, when it was applied */
 	MSG_RECHECK,
 	MSG_SESSIONS,
 	MSG_SESSIONS_PAGE,
@@ -134,6 +135,16 @@ struct msg_login {
 
 struct msg_logout {
 	uint64_t session_id; /* as in LOGIN */
+};
+
+struct msg_finding {
+	struct addr addr;
+	uint8_t service;
+	uint8_t check;	/* enum conf_check */
+	uint8_t mode;	/* enum check_mode, not off */
+	uint8_t result; /* enum check_result, not CHECK_CLEAN */
+	uint64_t session_id;
+	char evidence[CHECK_EVIDENCE_MAX];
 };
 
 struct msg_recheck {
@@ -263,6 +274,7 @@ struct msg {
 		struct msg_strike strike;
 		struct msg_login login;
 		struct msg_logout logout;
+		struct msg_finding finding;
 		struct msg_recheck recheck;
 		struct msg_sessions sessions;
 		struct msg_sessions_page sessions_page;

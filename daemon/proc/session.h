@@ -28,6 +28,7 @@
 #define SESSION_FLUSH_S	     10	     /* to take a last reply */
 #define SESSION_LINGER_MS    2000u   /* for the client to close after it */
 #define SESSION_LINGER_BYTES 262144u /* read and thrown away meanwhile */
+#define SESSION_EVIDENCE_MAX 200u    /* what a check found, with the NUL */
 #define SESSION_NAME_MAX \
 	64u /* text of the client kept for the log, escaped, with the NUL */
 
@@ -109,6 +110,19 @@ struct session_protocol {
 	const char *banned;  /* now, amid the session */
 };
 
+/* What checks say about the client; bits are 1 << enum conf_check. */
+struct session_checks {
+	uint32_t pending; /* asked of the checker */
+	uint32_t hit, unknown;
+	uint32_t due;			     /* the time to apply them has come */
+	uint32_t told;			     /* to the ledger */
+	uint64_t end_ms;		     /* then UNKNOWN is the answer */
+	uint8_t shown;			     /* enum conf_check: whose evidence it is */
+	uint8_t waits;			     /* the same, for one that is not told yet */
+	char evidence[SESSION_EVIDENCE_MAX]; /* escaped; "": none */
+	char waiting[SESSION_NAME_MAX];
+};
+
 struct session {
 	struct wheel_node timer; /* first: the wheel hands it back */
 	struct gate *gate;
@@ -137,9 +151,6 @@ struct session {
 	bool wants_turn; /* stopped for the sake of others: comes back in the next turn of the loop */
 	uint8_t refused_logins;
 	uint8_t digest[DIGEST_BYTES]; /* of the credential presented last */
-	uint8_t checks_pending;	      /* bits 1 << enum conf_check */
-	uint8_t checks_hit;
-	uint64_t checks_end_ms; /* then UNKNOWN is the answer */
 	struct leg client, backend;
 
 	uint64_t bytes_in, bytes_out; /* from and to the client */
@@ -155,10 +166,10 @@ struct session {
 	uint16_t helo_len;
 	char helo[CONF_HOST_MAX]; /* as the client said it */
 	char service_name[CONF_NAME_MAX];
-	char from[SESSION_NAME_MAX];	 /* escaped: of the last message */
-	char rcpt[SESSION_NAME_MAX];	 /* escaped: the last recipient */
-	char user[MSG_USER_MAX];	 /* escaped: who logged in, or tried last */
-	char evidence[SESSION_NAME_MAX]; /* escaped: of a check that hit */
+	char from[SESSION_NAME_MAX]; /* escaped: of the last message */
+	char rcpt[SESSION_NAME_MAX]; /* escaped: the last recipient */
+	char user[MSG_USER_MAX];     /* escaped: who logged in, or tried last */
+	struct session_checks checks;
 };
 
 /* A new connection, as accepted. */

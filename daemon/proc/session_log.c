@@ -36,6 +36,26 @@ static const char *user_key(const struct session *s)
 	return s->auth_by == AUTH_BY_LOGIN || !s->has_tried_login ? "auth" : "auth_tried";
 }
 
+/* What was found, save what would have been clean: "ptr:hit,rbl:would" and the evidence of what matters most. */
+static void put_checks(struct buf *out, const struct session *s)
+{
+	const struct conf_policy *policy = session_policy(s);
+	const char *gap = " checks=";
+
+	for (unsigned int i = 0; i < CHECK_COUNT; i++) {
+		const bool is_hit = s->checks.hit & 1u << i;
+
+		if (!is_hit && !(s->checks.unknown & 1u << i))
+			continue;
+		buf_printf(out, "%s%s:%s", gap, conf_check_name((enum conf_check)i),
+			   !is_hit				       ? "unknown"
+			   : policy && policy->mode[i] == MODE_OBSERVE ? "would"
+								       : "hit");
+		gap = ",";
+	}
+	put_name(out, "evidence", s->checks.evidence);
+}
+
 void session_log_close(const struct session *s)
 {
 	const struct conf_policy *policy = session_policy(s);
@@ -66,7 +86,7 @@ void session_log_close(const struct session *s)
 		   s->rcpts, s->accepted, s->messages, s->bytes_in, s->bytes_out,
 		   s->strikes);
 	put_faults(&out, s);
-	put_name(&out, "evidence", s->evidence);
+	put_checks(&out, s);
 	buf_printf(&out, " verdict=%s reason=%s dur_ms=%" PRIu64, s->verdict,
 		   s->reason ? s->reason : "-", s->gate->now_ms - s->began_ms);
 	log_info("%s", line);

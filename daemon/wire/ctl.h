@@ -44,15 +44,18 @@
  * not found. addrs name a range: every ban inside it goes, one row each. source is "strikes", "command"
  * or "kernel" (taken over from the kernel's maps when the store had been lost).
  * verify: where is "store", "kernel", "lists", "services" or "nftables"; done.code is CTL_NO if there is a row.
- * events: event is "ban", "unban", "expire", "strike", "login", "reload" or "process"; other members as in the rows
- * and objects here (addr, policy, ends, why, user, service, kind, message).
+ * events: event is "ban", "unban", "expire", "strike", "login", "check", "reload" or "process"; other members as in the rows
+ * and objects here (addr, policy, ends, why, user, service, kind, message). Of "check" kind is the check, and result
+ * "hit", "would-refuse" or "unknown".
  *
  * done.status:
  *   version, hostname (texts), generation, started, bans, bans_max, strikes (clients with strikes), sessions
  *   store      {state "ok" | "read-only" | "set-aside", path, bytes}
  *   interfaces [{name, mode "native" | "generic" | "off", wanted "auto" | "native" | "generic" | "off"}]
  *   processes  [{role, index, pid, started, restarts}]
- *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}}]  counters as in bpf/abi.h
+ *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}, checks {ptr_hit, ptr_would, ...}}]
+ *              counters as in bpf/abi.h; checks: sessions since the ledger began, by check (only those that found
+ *              something) and result: _hit (enforced), _would (observed), _unknown
  *   services   [{name, type, policy, on, listen ["192.0.2.1:25"], ports [25], backend ["127.0.0.1:10025"]}]
  *   warnings   ["sentence"]
  *
@@ -69,6 +72,7 @@
  *   strikes    [{time, kind, user, service, policy, reply}], oldest first; strikes_max, strikes_window_s: the limit
  *   next       {policy, mode, bans, for_s}: does the next strike ban, and for how long; left out where none is counted
  *   history    [{addr, policy, began, ends, ended, how "expired" | "unbanned", source, why}]: bans that are over, newest first
+ *   findings   [{check, service, policy, result "hit" | "would-refuse" | "unknown", why, time}]: the latest of each check
  *   sessions   [as the rows of sessions]: open ones of this client; left out if not known
  *
  * done.policies:

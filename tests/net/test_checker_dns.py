@@ -137,3 +137,66 @@ def test_the_checker_may_die_and_mail_flows(running):
     wait_for("a new checker", lambda: lab.pids("checker") not in ([], before))
     wait_for("the new checker refuses", lambda: rcpt(lab, NAMELESS4)[0] == 550)
     assert rcpt(lab, GOOD4)[0] == 250
+
+
+@pytest.fixture
+def change(running):
+    """Put settings in force for one test."""
+    lab, _ = running
+    before = dict(lab.settings)
+
+    def write(**settings):
+        lab.write_conf(**settings)
+        lab.cli("reload")
+    yield write
+    write(**before)
+
+
+def finding(lab, source):
+    return [f for f in lab.rows("why", source)["findings"] if f["check"] == "ptr"]
+
+
+def counts(lab):
+    return {name: n for policy in lab.rows("status")["policies"] if policy["name"] == "global"
+            for name, n in policy["checks"].items()}
+
+
+def test_what_only_observes_says_what_it_would_have_done(running, change):
+    lab, _ = running
+    change(ptr="observe")
+    before = counts(lab).get("ptr_would", 0)
+    assert rcpt(lab, NAMELESS4)[0] == 250
+    wait_for("a count", lambda: counts(lab).get("ptr_would", 0) == before + 1)
+    found = finding(lab, NAMELESS4)
+    assert found[0]["result"] == "would-refuse" and found[0]["why"] == "no PTR record"
+    assert "ptr would have refused it (observe) at smtp: no PTR record" in lab.cli("why", NAMELESS4).stdout
+    wait_for("a summary", lambda: any("checks=ptr:would" in line and "verdict=observe-ptr" in line
+                                      for line in lab.events("close")))
+
+
+def test_what_cannot_be_found_out_defers_only_if_told_so(running, change):
+    lab, dns = running
+    change(policy="strikes = off\ndns-failure = defer")
+    before = counts(lab).get("ptr_unknown", 0)
+    dns.stop()
+    try:
+        code, text = rcpt(lab, "192.0.2.72")
+    finally:
+        dns.start()
+    assert code == 451 and b"4.4.3" in text
+    assert rcpt(lab, NAMED4)[0] == 250
+    assert rcpt(lab, NAMELESS4)[0] == 550
+    wait_for("a count", lambda: counts(lab)["ptr_unknown"] == before + 1)
+    wait_for("a summary", lambda: any("checks=ptr:unknown" in line and "verdict=defer-ptr" in line
+                                      for line in lab.events("close")))
+
+
+def test_a_name_that_has_to_lead_back(running, change):
+    lab, dns = running
+    dns.zones["example.com"] = "client A 192.0.2.10\nclient6 AAAA 2001:db8:1::99\n"
+    dns.apply()
+    change(policy="strikes = off\nptr-forward-confirmed = yes")
+    assert rcpt(lab, NAMED4)[0] == 250
+    assert rcpt(lab, GOOD6)[0] == 550
+    found = wait_for("a finding", lambda: finding(lab, GOOD6))
+    assert found[0]["why"] == "its name does not lead back to it: client6.example.com"

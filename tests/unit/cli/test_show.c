@@ -126,7 +126,8 @@ static const struct exchange status[] = {
 	 "\"store\":{\"state\":\"ok\",\"path\":\"/var/lib/postern/postern.db\",\"bytes\":1536},"
 	 "\"interfaces\":[{\"name\":\"eth0\",\"mode\":\"generic\",\"wanted\":\"auto\"}],"
 	 "\"processes\":[{\"role\":\"gate\",\"index\":1,\"pid\":77,\"started\":1699996000,\"restarts\":2}],"
-	 "\"policies\":[{\"name\":\"global\",\"id\":0,\"enabled\":true,\"entries\":3,\"counters\":{\"passed\":4,\"dropped_ban\":9}}],"
+	 "\"policies\":[{\"name\":\"global\",\"id\":0,\"enabled\":true,\"entries\":3,\"counters\":{\"passed\":4,\"dropped_ban\":9},"
+	 "\"checks\":{\"ptr_hit\":1,\"ptr_would\":0,\"ptr_unknown\":7,\"helo-names_hit\":2,\"helo-names_would\":5,\"helo-names_unknown\":0}}],"
 	 "\"services\":[{\"name\":\"in\",\"type\":\"smtp\",\"policy\":\"global\",\"on\":true,\"listen\":[\"192.0.2.1:25\",\"[::]:25\"],"
 	 "\"ports\":[25],\"backend\":[]}],\"warnings\":[\"eth0: XDP runs in generic mode\"]}}}\n"},
 	{{NULL}, NULL}};
@@ -145,6 +146,8 @@ static void status_is_what_one_asks_without_a_command(void **state)
 	       "\neth0       generic   auto\n",
 	       "\nin       smtp  global  yes  25     192.0.2.1:25 [::]:25  -\n",
 	       "\ngate      1   77  1h6m ago         2\n",
+	       "\nglobal  ptr           1             0        7\n",
+	       "\nglobal  helo-names    2             5        0\n",
 	       "\nwarning: eth0: XDP runs in generic mode\n");
 	run_free(&result);
 }
@@ -156,8 +159,9 @@ static void status_is_facts_in_tsv_and_the_object_in_json(void **state)
 	(void)state;
 	EXPECT(&result, "interface\teth0\tmode\tgeneric\n",
 	       "service\tin\tlisten\t192.0.2.1:25 [::]:25\n", "service\tin\tbackend\t-\n",
-	       "policy\tglobal\tdropped_ban\t9\n", "process\tgate1\trestarts\t2\n",
-	       "daemon\t-\tbans\t2\n", "store\t-\tpath\t/var/lib/postern/postern.db\n");
+	       "policy\tglobal\tdropped_ban\t9\n", "policy\tglobal\tptr_unknown\t7\n",
+	       "process\tgate1\trestarts\t2\n", "daemon\t-\tbans\t2\n",
+	       "store\t-\tpath\t/var/lib/postern/postern.db\n");
 	run_free(&result);
 	result = RUN(status, NULL, "status", "--json");
 	assert_memory_equal(result.out, "{\"version\":\"1.2.3\",", 19);
@@ -186,6 +190,7 @@ static const struct exchange why[] = {
 	 "\"strikes\":[{\"time\":1699999940,\"kind\":\"login\",\"user\":\"alice\\u001b\",\"service\":\"in\",\"policy\":\"global\",\"reply\":\"535 no\"}],"
 	 "\"strikes_max\":5,\"strikes_window_s\":600,"
 	 "\"login\":{\"user\":\"anna\",\"service\":\"imap\",\"time\":1699999940,\"open\":2,\"many_users\":true},"
+	 "\"findings\":[{\"check\":\"ptr\",\"service\":\"in\",\"policy\":\"global\",\"result\":\"would-refuse\",\"why\":\"no PTR record\",\"time\":1699999940}],"
 	 "\"history\":[{\"addr\":\"2001:db8::/64\",\"policy\":\"global\",\"began\":1699000000,\"ends\":1699003600,\"ended\":1699003600,"
 	 "\"source\":\"command\",\"why\":\"noise\"}]}}}\n"},
 	{{NULL}, NULL}};
@@ -200,6 +205,7 @@ static void why_is_told_in_plain_words(void **state)
 	       "  in port 25, policy global: dropped: banned\n",
 	       "    ban of 2001:db8::/64, ends in 59m (",
 	       "by strikes: 5 refused logins\n",
+	       " ptr would have refused it (observe) at in: no PTR record\n",
 	       "      packets dropped since: 7, the last 1s ago\n",
 	       "    entry ::/0, global.list line 3\n", "      PA   permit access\n",
 	       "  web port 80,443, policy lan: dropped: no entry of the list contains it\n",
@@ -365,7 +371,7 @@ static void events_are_lines_until_the_daemon_goes(void **state)
 	result = run_cli_with(tell_and_go, NULL, tsv_words);
 	assert_string_equal(
 		result.out,
-		"1700000000\tban\t192.0.2.1\tglobal\t-\t-\t-\tforever\t5 logins\t-\n");
+		"1700000000\tban\t192.0.2.1\tglobal\t-\t-\t-\tforever\t5 logins\t-\t-\n");
 	run_free(&result);
 }
 

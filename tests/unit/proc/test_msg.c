@@ -35,6 +35,7 @@ static const struct {
 	{MSG_STRIKE, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_LOGIN, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_LOGOUT, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_FINDING, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_RECHECK, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS_PAGE, ROLE_GATE, ROLE_LEDGER, false},
@@ -76,6 +77,11 @@ static struct msg good(uint32_t type)
 		break;
 	case MSG_LOGIN:
 		m.login.addr = v4;
+		break;
+	case MSG_FINDING:
+		m.finding.addr = v6;
+		m.finding.mode = MODE_OBSERVE;
+		m.finding.result = CHECK_HIT;
 		break;
 	case MSG_RECHECK:
 		m.recheck.prefix = (struct prefix){v4, 32};
@@ -249,6 +255,13 @@ static const struct {
 	{"high bit in a reply", MSG_STRIKE, FIELD(strike.reply[0]), 0xe4},
 	{"service past the table", MSG_LOGIN, FIELD(login.service), CONF_SERVICES_MAX},
 	{"login of nobody", MSG_LOGIN, FIELD(login.addr.family), ADDR_NONE},
+	{"finding of a check past the table", MSG_FINDING, FIELD(finding.check),
+	 CHECK_COUNT},
+	{"finding of a check that is off", MSG_FINDING, FIELD(finding.mode), MODE_OFF},
+	{"a mode that is none", MSG_FINDING, FIELD(finding.mode), MODE_ENFORCE + 1},
+	{"nothing found", MSG_FINDING, FIELD(finding.result), CHECK_CLEAN},
+	{"a result that is none", MSG_FINDING, FIELD(finding.result), CHECK_RESULT_COUNT},
+	{"newline in evidence", MSG_FINDING, FIELD(finding.evidence[0]), '\n'},
 	{"bits behind the length", MSG_RECHECK, FIELD(recheck.prefix.len), 31},
 	{"length past the family", MSG_RECHECK, FIELD(recheck.prefix.len), 33},
 	{"sockets of no family", MSG_SOCKET_WANT, FIELD(socket_want.family), ADDR_NONE},
@@ -320,6 +333,7 @@ static const struct {
 	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[0].state)},
 	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[MSG_SESSIONS_MAX - 1].user)},
 	{MSG_ANSWER, FIELD(answer.evidence)},
+	{MSG_FINDING, FIELD(finding.evidence)},
 	{MSG_REPORT, FIELD(report.text)},
 };
 

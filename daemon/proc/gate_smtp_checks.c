@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_checks - see gate_smtp_checks.h.
+ */
+#include "proc/gate_smtp_checks.h"
+
+#include "base/buf.h"
+#include "policy/flags.h"
+#include "proc/gate_report.h"
+#include "proc/session_auth.h"
+
+#define BIT(check) (1u << (unsigned int)(check))
+
+static const struct {
+	uint16_t flag;				   /* that an entry needs for it */
+	bool asks_checker;			   /* when the client connects */
+	const char *refused, *observed, *deferred; /* verdicts */
+	const char *reply;
+} rows[CHECK_COUNT] = {
+	[CHECK_HELO] = {FLAG_HE, false, "refuse-helo", "observe-helo", NULL, NULL},
+	[CHECK_PTR] = {FLAG_PTR, true, "refuse-ptr", "observe-ptr", "defer-ptr",
+		       "550 5.7.25 your address has no valid reverse name\r\n"},
+};
+
+/* Whose word comes first when several have something against a recipient. */
+static const enum conf_check order[] = {CHECK_PTR};
+#define ORDER_COUNT (sizeof(order) / sizeof(order[0]))
+
+enum check_mode checks_mode(const struct session *s, enum conf_check check)
+{
+	if (!(s->flags & rows[check].flag) || session_is_authenticated(s))
+		return MODE_OFF;
+	return report_mode(s, check);
+}
+
+/* ---- the checker ------------------------------------------------------------------------------- */
+
+void checks_ask(struct session *s)
+{
+	struct msg msg = {.type = MSG_CHECK};
+	const struct conf_policy *policy = session_policy(s);
+	const uint64_t timeout_ms =
+		(uint64_t)s->gate->conf->limits.check_timeout_s * 1000;
+
+	for (unsigned int i = 0; i < CHECK_COUNT; i++)
+		if (rows[i].asks_checker &&
+		    checks_mode(s, (enum conf_check)i) != MODE_OFF)
+			msg.check.checks |= BIT(i);
+	if (!policy || !msg.check.checks)
+		return;
+	msg.check.session_id = s->id;
+	msg.check.timeout_ms = (uint32_t)timeout_ms;
+	msg.check.policy_id = policy->id;
+	msg.check.addr = s->addr;
+	s->checks.pending = msg.check.checks;
+	s->checks.end_ms = s->gate->now_ms + timeout_ms;
+	if (channel_send(s->gate->checker, &msg, -1))
+		checks_give_up(s);
+}
+
+/* ---- findings ---------------------------------------------------------------------------------- */
+
+/* Tell the ledger what is applied now, of what it was not told yet. */
+static void checks_tell(struct session *s, enum conf_check check, const char *evidence)
+{
+	struct msg msg = {.type = MSG_FINDING};
+	struct msg_finding *finding = &msg.finding;
+
+	const enum check_mode mode = report_mode(s, check);
+
+	if ((s->checks.told & BIT(check)) || s->service < 0 || mode == MODE_OFF)
+		return;
+	s->checks.told |= BIT(check);
+	finding->addr = s->addr;
+	finding->service = (uint8_t)s->service;
+	finding->check = (uint8_t)check;
+	finding->mode = (uint8_t)mode;
+	finding->result = s->checks.hit & BIT(check) ? CHECK_HIT : CHECK_UNKNOWN;
+	finding->session_id = s->id;
+	(void)text_copy(finding->evidence, sizeof(finding->evidence), evidence);
+	(void)channel_send(s->gate->ledger, &msg,
+			   -1); /* without a ledger nobody counts */
+}
+
+/* How much a finding matters, for the place that a session has for evidence. */
+static unsigned int checks_rank(const struct session *s, enum conf_check check)
+{
+	if (s->checks.hit & BIT(check))
+		return report_mode(s, check) == MODE_ENFORCE ? 3 : 2;
+	return 1;
+}
+
+/* What matters most stands in front, for the log and for the reply; one more waits to be told. */
+static void checks_keep(struct session *s, enum conf_check check, const char *evidence)
+{
+	struct session_checks *checks = &s->checks;
+	const enum conf_check shown = (enum conf_check)checks->shown;
+
+	if (checks->evidence[0] && checks_rank(s, check) <= checks_rank(s, shown)) {
+		checks->waits = (uint8_t)check;
+		(void)text_copy(checks->waiting, sizeof(checks->waiting), evidence);
+		return;
+	}
+	checks->waits = checks->shown;
+	(void)text_copy(checks->waiting, sizeof(checks->waiting), checks->evidence);
+	checks->shown = (uint8_t)check;
+	(void)text_copy(checks->evidence, sizeof(checks->evidence), evidence);
+}
+
+static const char *checks_evidence(const struct session *s, enum conf_check check)
+{
+	if (s->checks.shown == check)
+		return s->checks.evidence;
+	return s->checks.waits == check ? s->checks.waiting : "";
+}
+
+/* Something other than CLEAN. */
+static void checks_note(struct session *s, enum conf_check check,
+			enum check_result result, const char *evidence)
+{
+	if (result == CHECK_HIT)
+		s->checks.hit |= BIT(check);
+	else
+		s->checks.unknown |= BIT(check);
+	checks_keep(s, check, evidence);
+	if (result == CHECK_HIT && report_mode(s, check) == MODE_OBSERVE)
+		s->verdict = rows[check].observed;
+	if (s->checks.due & BIT(check))
+		checks_tell(s, check, evidence);
+}
+
+void checks_take_answer(struct session *s, const struct msg_answer *answer)
+{
+	const enum conf_check check = (enum conf_check)answer->check;
+
+	if (!(s->checks.pending & BIT(check)))
+		return;
+	s->checks.pending &= ~BIT(check);
+	if (answer->result != CHECK_CLEAN && !session_is_authenticated(s))
+		checks_note(s, check, (enum check_result)answer->result,
+			    answer->evidence);
+}
+
+void checks_give_up(struct session *s)
+{
+	for (unsigned int i = 0; i < CHECK_COUNT; i++) {
+		if (!(s->checks.pending & BIT(i)))
+			continue;
+		s->checks.pending &= ~BIT(i);
+		if (!session_is_authenticated(s))
+			checks_note(s, (enum conf_check)i, CHECK_UNKNOWN,
+				    "no answer within the time for checks");
+	}
+}
+
+bool checks_found(struct session *s, enum conf_check check,
+		  const struct check_answer *answer)
+{
+	if (answer->result == CHECK_CLEAN)
+		return false;
+	s->checks.due |= BIT(check);
+	checks_note(s, check, answer->result, answer->evidence);
+	if (answer->result != CHECK_HIT || checks_mode(s, check) != MODE_ENFORCE)
+		return false;
+	s->verdict = rows[check].refused;
+	return true;
+}
+
+/* ---- at RCPT ----------------------------------------------------------------------------------- */
+
+bool checks_wait(struct session *s)
+{
+	bool is_awaited = false;
+
+	for (size_t i = 0; i < ORDER_COUNT; i++)
+		is_awaited |= (s->checks.pending & BIT(order[i])) &&
+			      checks_mode(s, order[i]) == MODE_ENFORCE;
+	if (!is_awaited)
+		return false;
+	if (s->gate->now_ms >= s->checks.end_ms) {
+		checks_give_up(s);
+		return false;
+	}
+	s->is_held = true;
+	session_deadline_ms(s, s->checks.end_ms - s->gate->now_ms);
+	return true;
+}
+
+/* What a check that is applied now means for a recipient. Return: verdict, out_reply set; NULL: nothing. */
+static const char *checks_apply(struct session *s, enum conf_check check,
+				const char **out_reply)
+{
+	const struct conf_policy *policy = session_policy(s);
+	const enum check_mode mode = checks_mode(s, check);
+
+	if (mode == MODE_OFF)
+		return NULL;
+	s->checks.due |= BIT(check);
+	if (!((s->checks.hit | s->checks.unknown) & BIT(check)))
+		return NULL;
+	checks_tell(s, check, checks_evidence(s, check));
+	if (mode != MODE_ENFORCE)
+		return NULL;
+	if (s->checks.hit & BIT(check)) {
+		*out_reply = rows[check].reply;
+		return rows[check].refused;
+	}
+	if (!policy || policy->dns_failure != DNS_FAILURE_DEFER)
+		return NULL;
+	*out_reply =
+		"451 4.4.3 the DNS tells nothing about your address now; try again later\r\n";
+	return rows[check].deferred;
+}
+
+const char *checks_refusal(struct session *s)
+{
+	const char *refusal = NULL;
+
+	for (size_t i = 0; i < ORDER_COUNT; i++) {
+		const char *reply = NULL;
+		const char *verdict = checks_apply(s, order[i], &reply);
+
+		/* A refusal for good is the better answer; of equal ones the first. */
+		if (!verdict || (refusal && (refusal[0] == '5' || reply[0] == '4')))
+			continue;
+		refusal = reply;
+		s->verdict = verdict;
+	}
+	return refusal;
+}

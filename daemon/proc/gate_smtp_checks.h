@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_checks - what the checks say about a client of SMTP, and what becomes of it.
+ *
+ * The checker is asked when the client connects. What it finds is applied at the first RCPT, so that the log knows
+ * name, sender and recipient by then; what the gate finds out itself is applied at once. A client that counts as
+ * authenticated is exempt. Each thing that is found is told to the ledger, once a session, when it is applied.
+ */
+#ifndef PROC_GATE_SMTP_CHECKS_H
+#define PROC_GATE_SMTP_CHECKS_H
+
+#include <stdbool.h>
+
+#include "proc/session.h"
+
+/* Mode of a check for this session: off too if the entry lacks its flag, or the client is exempt. */
+enum check_mode checks_mode(const struct session *session, enum conf_check check);
+
+/* The client has connected: ask the checker. */
+void checks_ask(struct session *session);
+
+/* An answer of the checker. */
+void checks_take_answer(struct session *session, const struct msg_answer *answer);
+
+/* What is still awaited is not known: time is up, or the checker has gone. */
+void checks_give_up(struct session *session);
+
+/**
+ * checks_found - the gate has checked something itself.
+ * @answer: what was found
+ *
+ * Return: true if the client is to be refused for it.
+ */
+bool checks_found(struct session *session, enum conf_check check,
+		  const struct check_answer *answer);
+
+/* At RCPT. Does the client have to wait for an answer? Then the session is held. */
+bool checks_wait(struct session *session);
+
+/**
+ * checks_refusal - at RCPT, with nothing to wait for: apply what was found.
+ *
+ * Return: the reply that refuses the recipient, in gate.reply or static; NULL: no check has anything against it.
+ */
+const char *checks_refusal(struct session *session);
+
+#endif
