@@ -21,6 +21,13 @@ static const struct conf_strikes strikes_defaults = {
 	.ban_memory_s = 7 * DAY_S,
 };
 
+static const struct conf_greylist greylist_defaults = {
+	.delay_s = 2 * MINUTE_S,
+	.window_s = 2 * DAY_S,
+	.lifetime_s = 36 * DAY_S,
+	.auto_pass = 5,
+};
+
 static const struct conf_limits limits_defaults = {
 	.sessions_max = 10000,
 	.sessions_per_client_max = 50,
@@ -31,6 +38,7 @@ static const struct conf_limits limits_defaults = {
 	.strikes_clients_max = 100000,
 	.dns_cache_entries = 65536,
 	.am_clients_max = 100000,
+	.triplets_max = 1000000,
 	.greeting_timeout_s = 2 * MINUTE_S,
 	.command_timeout_s = 5 * MINUTE_S,
 	.data_timeout_s = 3 * MINUTE_S,
@@ -45,6 +53,7 @@ static const struct conf_limits limits_defaults = {
 	.tls_handshakes_per_client_max = 300,
 	.tls_handshake_timeout_s = 30,
 	.tls_ticket_rotation_s = 8 * HOUR_S,
+	.greylist_timeout_s = 5,
 };
 
 void conf_policy_init(struct conf_policy *policy)
@@ -56,9 +65,11 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_STRIKES] = MODE_ENFORCE,
 				[CHECK_HELO] = MODE_ENFORCE,
 				[CHECK_PTR] = MODE_OBSERVE,
+				[CHECK_GREYLIST] = MODE_ENFORCE,
 			},
 		.strikes = strikes_defaults,
 		.am_window_s = 5 * MINUTE_S,
+		.greylist = greylist_defaults,
 	};
 }
 
@@ -177,6 +188,7 @@ const char *conf_check_name(enum conf_check check)
 		[CHECK_STRIKES] = "strikes",
 		[CHECK_HELO] = "helo",
 		[CHECK_PTR] = "ptr",
+		[CHECK_GREYLIST] = "greylist",
 	};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == CHECK_COUNT, "a name for each");

@@ -57,9 +57,10 @@ enum check_mode {
 
 /* What has a mode of its own in each policy. */
 enum conf_check {
-	CHECK_STRIKES, /* LL */
-	CHECK_HELO,    /* HE */
-	CHECK_PTR,     /* PTR */
+	CHECK_STRIKES,	/* LL */
+	CHECK_HELO,	/* HE */
+	CHECK_PTR,	/* PTR */
+	CHECK_GREYLIST, /* GL */
 	CHECK_COUNT,
 };
 
@@ -132,6 +133,15 @@ struct conf_strikes {
 	bool repeat_credentials_ignore; /* the same user and password again count once */
 };
 
+#define CONF_GREY_DELAY_MAX_S INT64_C(86400)
+
+struct conf_greylist {
+	int64_t delay_s; /* > 0, <= CONF_GREY_DELAY_MAX_S; a retry earlier is deferred, too */
+	int64_t window_s; /* > delay_s; a retry later begins anew */
+	int64_t lifetime_s; /* > 0; how long who came back stays known, from its last use on */
+	uint32_t auto_pass; /* successes after which a network passes; 0: never */
+};
+
 struct conf_policy {
 	char name[CONF_NAME_MAX];
 	uint16_t id;  /* in the kernel maps; given by the keeper, < CONF_POLICY_IDS */
@@ -142,6 +152,7 @@ struct conf_policy {
 	bool ptr_forward_confirmed; /* the name has to lead back to the address */
 	struct conf_strikes strikes;
 	int64_t am_window_s; /* a login counts so long (AM); >= 0 */
+	struct conf_greylist greylist;
 };
 
 /* PEM files, read by the keeper. */
@@ -188,6 +199,7 @@ struct conf_limits {
 	uint32_t strikes_clients_max; /* clients whose strikes are remembered */
 	uint32_t dns_cache_entries;   /* answers of the DNS that are kept */
 	uint32_t am_clients_max;      /* clients whose last login is remembered */
+	uint32_t triplets_max;	      /* of greylisting, with networks that pass */
 	int64_t greeting_timeout_s;   /* from connect to a valid EHLO */
 	int64_t command_timeout_s;    /* RFC 5321 4.5.3.2.7: 5 min */
 	int64_t data_timeout_s;	      /* each read while in DATA; 4.5.3.2.5: 3 min */
@@ -204,6 +216,7 @@ struct conf_limits {
 		tls_handshakes_per_client_max; /* begun in a minute; each gate counts its own */
 	int64_t tls_handshake_timeout_s;
 	int64_t tls_ticket_rotation_s; /* a key makes tickets for so long */
+	int64_t greylist_timeout_s;    /* the ledger's word on one recipient */
 };
 
 struct conf {

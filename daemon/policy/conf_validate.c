@@ -150,6 +150,7 @@ static int counts_check(const struct conf *conf, char *out_problem)
 		{"tls-handshakes-per-client-max",
 		 conf->limits.tls_handshakes_per_client_max, 1, 1000000},
 		{"am-clients-max", conf->limits.am_clients_max, 1, 10000000},
+		{"triplets-max", conf->limits.triplets_max, 1, 16777216},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -186,6 +187,7 @@ static int durations_check(const struct conf_limits *limits, char *out_problem)
 		{"dns-ttl-max", limits->dns_ttl_max_s, limits->dns_ttl_min_s},
 		{"tls-handshake-timeout", limits->tls_handshake_timeout_s, 1},
 		{"tls-ticket-rotation", limits->tls_ticket_rotation_s, 60},
+		{"greylist-timeout", limits->greylist_timeout_s, 1},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -234,12 +236,37 @@ static int strikes_check(const struct conf_policy *policy, char *out_problem)
 	return 0;
 }
 
+static int greylist_check(const struct conf_policy *policy, char *out_problem)
+{
+	const struct conf_greylist *greylist = &policy->greylist;
+	char a[DURATION_TEXT_MAX], b[DURATION_TEXT_MAX];
+
+	if (greylist->delay_s < 1 || greylist->delay_s > CONF_GREY_DELAY_MAX_S)
+		return problem_set(
+			out_problem, "policy '%s': greylist-delay: %s is outside 1s..%s",
+			policy->name, num_format_duration(greylist->delay_s, a),
+			num_format_duration(CONF_GREY_DELAY_MAX_S, b));
+	if (greylist->window_s <= greylist->delay_s)
+		return problem_set(
+			out_problem,
+			"policy '%s': greylist-window: %s is not more than greylist-delay, %s",
+			policy->name, num_format_duration(greylist->window_s, a),
+			num_format_duration(greylist->delay_s, b));
+	if (greylist->lifetime_s < 1)
+		return problem_set(
+			out_problem,
+			"policy '%s': greylist-lifetime: it has to be 1s or more",
+			policy->name);
+	return 0;
+}
+
 static int policies_check(const struct conf *conf, char *out_problem)
 {
 	for (size_t i = 0; i < conf->policy_count; i++) {
 		const struct conf_policy *policy = &conf->policies[i];
 
-		if (strikes_check(policy, out_problem) != 0)
+		if (strikes_check(policy, out_problem) != 0 ||
+		    greylist_check(policy, out_problem) != 0)
 			return -EINVAL;
 		if (policy->am_window_s < 0 || policy->am_window_s > WEEK_S)
 			return problem_set(

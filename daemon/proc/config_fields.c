@@ -307,6 +307,12 @@ static const struct config_field policy_fields[] = {
 	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
 	CHOICE("dns-failure", struct conf_policy, dns_failure, dns_failure_names),
 	YES("ptr-forward-confirmed", struct conf_policy, ptr_forward_confirmed),
+	CHOICE("greylist", struct conf_policy, mode[CHECK_GREYLIST], mode_names),
+	DURATION("greylist-delay", struct conf_policy, greylist.delay_s, 1,
+		 CONF_GREY_DELAY_MAX_S),
+	DURATION("greylist-window", struct conf_policy, greylist.window_s, 1, 30 * DAY_S),
+	DURATION("greylist-lifetime", struct conf_policy, greylist.lifetime_s, 1, YEAR_S),
+	NUMBER("greylist-auto-pass", struct conf_policy, greylist.auto_pass, 0, 1000),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
 	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),
 	DURATION("ban-time", struct conf_policy, strikes.ban_time_s, 1, FOREVER_S),
@@ -359,6 +365,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT("bans-max", bans_max, 1024, 16777216),
 	LIMIT("strikes-clients-max", strikes_clients_max, 1024, 4194304),
 	LIMIT("am-clients-max", am_clients_max, 1024, 4194304),
+	LIMIT("triplets-max", triplets_max, 1024, 16777216),
 	LIMIT_TIME("greeting-timeout", greeting_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("command-timeout", command_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("data-timeout", data_timeout_s, 1, HOUR_S),
@@ -376,6 +383,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT("tls-handshakes-per-client-max", tls_handshakes_per_client_max, 1, 1000000),
 	LIMIT_TIME("tls-handshake-timeout", tls_handshake_timeout_s, 1, 10 * MINUTE_S),
 	LIMIT_TIME("tls-ticket-rotation", tls_ticket_rotation_s, MINUTE_S, 3 * DAY_S),
+	LIMIT_TIME("greylist-timeout", greylist_timeout_s, 1, MINUTE_S),
 };
 
 #define ROWS(table) table, sizeof(table) / sizeof((table)[0])

@@ -82,6 +82,13 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(conf.policies[1].mode[CHECK_STRIKES], MODE_ENFORCE);
 	assert_int_equal(conf.policies[1].mode[CHECK_HELO], MODE_ENFORCE);
 	assert_int_equal(conf.policies[1].mode[CHECK_PTR], MODE_OBSERVE);
+	assert_int_equal(conf.policies[1].mode[CHECK_GREYLIST], MODE_ENFORCE);
+	assert_int_equal(conf.policies[1].greylist.delay_s, 120);
+	assert_int_equal(conf.policies[1].greylist.window_s, 2 * 86400);
+	assert_int_equal(conf.policies[1].greylist.lifetime_s, 36 * 86400);
+	assert_int_equal(conf.policies[1].greylist.auto_pass, 5);
+	assert_int_equal(conf.limits.triplets_max, 1000000);
+	assert_int_equal(conf.limits.greylist_timeout_s, 5);
 	assert_int_equal(conf.services[1].bare_newline, BARE_NEWLINE_NORMALIZE);
 }
 
@@ -105,6 +112,7 @@ static void names_go_there_and_back(void **state)
 	assert_string_equal(conf_check_name(CHECK_STRIKES), "strikes");
 	assert_string_equal(conf_check_name(CHECK_HELO), "helo");
 	assert_string_equal(conf_check_name(CHECK_PTR), "ptr");
+	assert_string_equal(conf_check_name(CHECK_GREYLIST), "greylist");
 }
 
 static void what_is_there_is_found(void **state)
@@ -254,6 +262,26 @@ static void credit_negative(struct conf *conf)
 	conf->policies[0].strikes.success_credit_s = -1;
 }
 
+static void grey_delay_none(struct conf *conf)
+{
+	conf->policies[0].greylist.delay_s = 0;
+}
+
+static void grey_delay_too_long(struct conf *conf)
+{
+	conf->policies[0].greylist.delay_s = 86401;
+}
+
+static void grey_window_as_delay(struct conf *conf)
+{
+	conf->policies[0].greylist.window_s = 120;
+}
+
+static void grey_lifetime_none(struct conf *conf)
+{
+	conf->policies[1].greylist.lifetime_s = 0;
+}
+
 static void mode_unknown(struct conf *conf)
 {
 	conf->policies[0].mode[CHECK_PTR] = MODE_ENFORCE + 1;
@@ -380,6 +408,12 @@ static const struct {
 	 "policy 'global': ban-time-max: 7d is less than ban-time, forever"},
 	{credit_negative,
 	 "policy 'global': ban-memory and success-credit: 0s (off) or more"},
+	{grey_delay_none, "policy 'global': greylist-delay: 0s is outside 1s..1d"},
+	{grey_delay_too_long, "policy 'global': greylist-delay: 1d1s is outside 1s..1d"},
+	{grey_window_as_delay,
+	 "policy 'global': greylist-window: 2m is not more than greylist-delay, 2m"},
+	{grey_lifetime_none,
+	 "policy 'webadmin': greylist-lifetime: it has to be 1s or more"},
 	{mode_unknown, "policy 'global': ptr: the mode is off, observe or enforce"},
 	{tcp_with_listen,
 	 "service 'admin': tcp is gated in the kernel alone: it takes ports, no listen"},
@@ -464,6 +498,15 @@ static void strikes_at_both_ends(struct conf *conf)
 	conf->policies[1].strikes.max = STRIKES_KEPT_MAX;
 }
 
+static void grey_at_both_ends(struct conf *conf)
+{
+	conf->policies[0].greylist.delay_s = 1;
+	conf->policies[0].greylist.window_s = 2;
+	conf->policies[0].greylist.lifetime_s = 1;
+	conf->policies[0].greylist.auto_pass = 0;
+	conf->policies[1].greylist.delay_s = 86400;
+}
+
 static void bans_that_never_end(struct conf *conf)
 {
 	conf->policies[0].strikes.ban_time_s = DURATION_FOREVER_S;
@@ -486,10 +529,15 @@ static void line_at_both_ends(struct conf *conf)
 }
 
 static void (*const allowed[])(struct conf *conf) = {
-	same_port_same_policy,	     backend_elsewhere_on_the_same_port,
-	backend_of_the_other_family, shared_backend,
-	strikes_at_both_ends,	     bans_that_never_end,
-	no_interface_but_xdp,	     shutdown_at_once,
+	same_port_same_policy,
+	backend_elsewhere_on_the_same_port,
+	backend_of_the_other_family,
+	shared_backend,
+	strikes_at_both_ends,
+	bans_that_never_end,
+	grey_at_both_ends,
+	no_interface_but_xdp,
+	shutdown_at_once,
 	line_at_both_ends,
 };
 
