@@ -168,6 +168,7 @@ struct conf_service {
 	uint8_t policy;		/* index into conf.policies */
 	uint8_t client_address; /* enum client_address */
 	uint8_t bare_newline;	/* enum bare_newline */
+	bool apop;		/* POP3: connect at once for the timestamp of APOP */
 	bool intercept; /* nftables leads ports to listen, which is on loopback; no backend: where the client went */
 	uint8_t fail_mode;     /* enum fail_mode, of an intercepted service */
 	uint8_t listen_count;  /* 0 for SERVICE_TCP */
@@ -207,6 +208,8 @@ struct conf_limits {
 	int64_t backend_connect_timeout_s; /* each address */
 	int64_t backend_reply_timeout_s;   /* 4.5.3.2: 5 min */
 	int64_t session_time_max_s;	   /* one session in all */
+	int64_t login_timeout_s;	   /* POP3, IMAP: from connect to a login */
+	int64_t pop3_idle_timeout_s;	   /* logged in; RFC 1939 section 3: 10 min */
 	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
 	int64_t check_timeout_s;	   /* all checks of a connection together */
 	int64_t dns_ttl_min_s;	     /* an answer of the DNS is kept at least so long, */

@@ -41,6 +41,29 @@ static void backend_log_failed(struct session *s, const struct conf_endpoint *at
 			tls_problem ? "\"" : "", dropped);
 }
 
+void backend_log_refusal(struct session *s, const char *reply, size_t len)
+{
+	char shown[96];
+	struct buf text = BUF_OVER(shown);
+	uint32_t dropped;
+
+	buf_add_escaped(&text, reply, len, 80);
+	if (log_limit_take(&s->gate->log_limits.backend, s->gate->now_ns, &dropped))
+		log_warn(
+			"event=backend-refused service=%s state=%s reply=\"%s\" dropped=%u",
+			s->service_name, session_state_name((enum session_state)s->state),
+			shown, dropped);
+}
+
+void backend_log_xclient(struct session *s, const char *why)
+{
+	uint32_t dropped;
+
+	if (log_limit_take(&s->gate->log_limits.xclient, s->gate->now_ns, &dropped))
+		log_error("event=xclient-refused service=%s why=\"%s\" dropped=%u",
+			  s->service_name, why, dropped);
+}
+
 static const struct conf_service *backend_service(const struct session *s)
 {
 	return s->service < 0 ? NULL : &s->gate->conf->services[s->service];

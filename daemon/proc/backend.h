@@ -33,4 +33,10 @@ void backend_resume(struct gate *gate);
 /* The address answers: begin with it next time. */
 void backend_worked(struct session *session);
 
+/* It answers what it should not. @reply: any bytes, perhaps with its line end. */
+void backend_log_refusal(struct session *session, const char *reply, size_t len);
+
+/* It does not let us tell it who the client is. @why: static text */
+void backend_log_xclient(struct session *session, const char *why);
+
 #endif

@@ -180,11 +180,7 @@ static void store_type(struct config_fill *fill, void *object,
 	if (type < 0)
 		return;
 	service->type = (uint8_t)type;
-	if (type == SERVICE_POP3 || type == SERVICE_POP3S)
-		problem(fill, setting,
-			"needs POP3, which this version does not have yet; type = "
-			"tcp guards its port in the kernel");
-	else if (type == SERVICE_IMAP || type == SERVICE_IMAPS)
+	if (type == SERVICE_IMAP || type == SERVICE_IMAPS)
 		problem(fill, setting,
 			"needs IMAP, which this version does not have yet; type = "
 			"tcp guards its port in the kernel");
@@ -336,6 +332,7 @@ static const struct config_field service_fields[] = {
 	       client_address_names),
 	YES("intercept", struct conf_service, intercept),
 	CHOICE("fail-mode", struct conf_service, fail_mode, fail_mode_names),
+	YES("apop", struct conf_service, apop),
 	CHOICE("bare-newline", struct conf_service, bare_newline, bare_newline_names),
 	CHOICE("tls", struct conf_service, tls, tls_names),
 	LIST("certificates", store_certificate),
@@ -374,6 +371,8 @@ static const struct config_field limits_fields[] = {
 		   10 * MINUTE_S),
 	LIMIT_TIME("backend-reply-timeout", backend_reply_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("session-time-max", session_time_max_s, MINUTE_S, 7 * DAY_S),
+	LIMIT_TIME("login-timeout", login_timeout_s, 1, HOUR_S),
+	LIMIT_TIME("pop3-idle-timeout", pop3_idle_timeout_s, MINUTE_S, DAY_S),
 	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),
 	LIMIT_TIME("check-timeout", check_timeout_s, 1, MINUTE_S),
 	LIMIT("dns-cache-entries", dns_cache_entries, 1024, 1048576),

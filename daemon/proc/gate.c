@@ -36,10 +36,14 @@ static int gate_take_memory(struct gate *gate)
 {
 	uint32_t max = gate->conf->limits.sessions_max / gate->conf->gates;
 	const uint32_t fds_max = gate->fds_max;
+	uint32_t fds;
 	int err;
 
-	if (max > (fds_max - GATE_FDS_SPARE) / 2) {
-		max = (fds_max - GATE_FDS_SPARE) / 2;
+	relay_pipes_init(&gate->pipes, gate->conf->gates, fds_max);
+	fds = GATE_FDS_SPARE + 2 * gate->pipes.max;
+	fds = fds < fds_max ? fds_max - fds : 0;
+	if (max > fds / 2) {
+		max = fds / 2;
 		log_warn(
 			"event=limit what=sessions-max now=%u why=\"only %u open files allowed\"",
 			max * gate->conf->gates, fds_max);
@@ -97,6 +101,7 @@ static void gate_take_conf(struct gate *gate, const struct msg_conf *message, in
 	gate->snapshot = snapshot;
 	gate->conf = snapshot.conf;
 	memset(gate->good_backend, 0, sizeof(gate->good_backend));
+	memset(gate->offers, 0, sizeof(gate->offers));
 	digest_set_key(gate->digest, message->digest_key);
 	buf_printf(&text, "gate%u", gate->index);
 	log_open(name, (enum log_level)gate->conf->log_level);
@@ -480,6 +485,7 @@ static void gate_free(struct gate **gate)
 	session_pool_done(g);
 	pool_done(&g->small);
 	pool_done(&g->big);
+	relay_pipes_done(&g->pipes);
 	for (size_t i = 0; i < SHARED_COUNT; i++)
 		if (g->shared_memory[i])
 			(void)munmap(g->shared_memory[i], g->shared_bytes[i]);

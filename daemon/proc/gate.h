@@ -14,6 +14,6 @@
 
 #define GATE_LOG_PER_MINUTE 60u /* lines of one kind that a stranger can provoke */
 #define GATE_FDS_SPARE \
-	64u /* descriptors that are no sessions: listeners, channels, log */
+	64u /* descriptors that are no sessions and no pipes: listeners, channels, log */
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "policy/flags.h"
 #include "policy/verdict.h"
+#include "proc/gate_pop3.h"
 #include "proc/gate_smtp.h"
 #include "proc/session.h"
 #include "proc/session_tls.h"
@@ -49,6 +50,8 @@ static const struct session_protocol *accept_protocol(const struct conf_service 
 		[SERVICE_SMTP] = &smtp_protocol,
 		[SERVICE_SUBMISSION] = &smtp_protocol,
 		[SERVICE_SUBMISSIONS] = &smtp_protocol,
+		[SERVICE_POP3] = &pop3_protocol,
+		[SERVICE_POP3S] = &pop3_protocol,
 	};
 
 	assert(by_type[service->type]); /* conf_validate() lets no other have a listener */

@@ -231,6 +231,8 @@ static void smtp_timeout_now(struct session *s)
 		smtp_bye(s, "421 4.4.2 timeout, closing\r\n", "timeout");
 		return;
 	case SESSION_TLS:
+	case SESSION_PREPARE:
+	case SESSION_RELAY:
 	case SESSION_FLUSH:
 	case SESSION_LINGER:
 	case SESSION_FREE:
@@ -304,6 +306,16 @@ static void smtp_secured(struct session *s, struct leg *leg)
 		smtp_backend_secured(s);
 }
 
+static void smtp_describe(const struct session *s, struct buf *out)
+{
+	if (s->smtp.data_faults & SMTP_DATA_BARE_LF)
+		buf_puts(out, " bare_lf=1");
+	if (s->smtp.data_faults & SMTP_DATA_BARE_CR)
+		buf_puts(out, " bare_cr=1");
+	if (s->smtp.data_faults & SMTP_DATA_NUL)
+		buf_puts(out, " nul=1");
+}
+
 static void smtp_greet(struct session *s)
 {
 	const struct conf *conf = s->gate->conf;
@@ -327,6 +339,7 @@ const struct session_protocol smtp_protocol = {
 	.finish = smtp_finish,
 	.secured = smtp_secured,
 	.is_amid = smtp_is_amid,
+	.describe = smtp_describe,
 	.backend_begins = smtp_backend_begins,
 	.backend_absent = smtp_backend_absent,
 	.refused = "421 4.7.0 your address is refused by the policy here\r\n",

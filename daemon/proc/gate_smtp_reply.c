@@ -78,26 +78,12 @@ static void reply_keep(struct session *s, const struct reply *reply)
 
 /* ---- before the session is connected through -------------------------------------------------- */
 
-static void backend_log_refusal(struct session *s, const struct reply *reply)
-{
-	char shown[96];
-	struct buf text = BUF_OVER(shown);
-	uint32_t dropped;
-
-	buf_add_escaped(&text, reply->bytes, reply->line.consumed, 80);
-	if (log_limit_take(&s->gate->log_limits.backend, s->gate->now_ns, &dropped))
-		log_warn(
-			"event=backend-refused service=%s state=%s reply=\"%s\" dropped=%u",
-			s->service_name, session_state_name((enum session_state)s->state),
-			shown, dropped);
-}
-
 static void on_banner(struct session *s, const struct reply *reply)
 {
 	if (!reply->is_end)
 		return;
 	if (reply->line.code != CODE_MAIL_HOST_READY) {
-		backend_log_refusal(s, reply);
+		backend_log_refusal(s, reply->bytes, reply->line.consumed);
 		return; /* still SESSION_BANNER: the next address has its turn */
 	}
 	backend_worked(s);
@@ -107,11 +93,7 @@ static void on_banner(struct session *s, const struct reply *reply)
 /* Without XCLIENT the backend would take postern for the client, and perhaps relay for it. */
 static void xclient_refuse(struct session *s, const char *why)
 {
-	uint32_t dropped;
-
-	if (log_limit_take(&s->gate->log_limits.xclient, s->gate->now_ns, &dropped))
-		log_error("event=xclient-refused service=%s why=\"%s\" dropped=%u",
-			  s->service_name, why, dropped);
+	backend_log_xclient(s, why);
 	smtp_bye(s, "421 4.3.5 the mail host is not set up for this gate\r\n",
 		 "xclient-refused");
 }
@@ -393,7 +375,7 @@ static void on_command_reply(struct session *s, const struct reply *reply)
 		return;
 	}
 	if (!is_possible(s, reply->line.code)) {
-		backend_log_refusal(s, reply);
+		backend_log_refusal(s, reply->bytes, reply->line.consumed);
 		smtp_backend_lost(s);
 		return;
 	}
@@ -454,6 +436,8 @@ void smtp_backend_lost(struct session *s)
 	case SESSION_FREE:
 	case SESSION_TLS:
 	case SESSION_HELO:
+	case SESSION_PREPARE:
+	case SESSION_RELAY:
 	case SESSION_FLUSH:
 	case SESSION_LINGER:
 	case SESSION_ENDED:

@@ -16,11 +16,13 @@
 #include "base/log.h"
 #include "base/prefix_set.h"
 #include "proc/channel.h"
+#include "proc/gate_mailbox_state.h"
 #include "proc/gate_pool.h"
 #include "proc/gate_sockets.h"
 #include "proc/gate_tls.h"
 #include "proc/gate_wheel.h"
 #include "proc/msg.h"
+#include "proc/relay_pipes.h"
 #include "proc/snapshot.h"
 #include "sys/digest.h"
 #include "wire/sasl.h"
@@ -80,6 +82,7 @@ struct gate {
 	uint8_t client_seed[16];
 
 	struct pool small, big;
+	struct relay_pipes pipes;
 	char *in_client; /* scratch: a block of big; a session may take it over */
 	char in_backend
 		[GATE_SMALL_BYTES]; /* scratch, as the two below: within one event only */
@@ -95,6 +98,7 @@ struct gate {
 	struct gate_sockets sockets;
 	uint8_t good_backend
 		[CONF_SERVICES_MAX]; /* index of the address that worked last */
+	struct mailbox_offer offers[CONF_SERVICES_MAX]; /* of POP3 and IMAP services */
 	struct gate_log_limits log_limits;
 
 	bool is_started, is_draining;

@@ -211,7 +211,8 @@ void session_end_after_flush(struct session *s, const char *reason)
 void session_kill(struct session *s, const char *reason, const char *last_line)
 {
 	assert(!s->is_pumping);
-	if (last_line && !s->client.out && s->client.fd >= 0)
+	/* Amid what is passed on unread it could become a part of a message. */
+	if (last_line && !s->client.out && s->client.fd >= 0 && s->state != SESSION_RELAY)
 		(void)leg_write(&s->client, last_line, strlen(last_line));
 	session_end(s, reason);
 	session_finish(s);
@@ -264,7 +265,7 @@ static void session_flush_step(struct session *s)
 		session_end(s, s->reason);
 		return;
 	}
-	leg_drop(&s->client, s->client.in_len);
+	leg_discard(&s->client);
 	session_tls_drop(&s->client,
 			 false); /* what still comes is thrown away as it is */
 	sock_finish(s->client.fd);

@@ -19,6 +19,7 @@
 #include "base/addr.h"
 #include "policy/auth.h"
 #include "policy/conf.h"
+#include "proc/gate_mailbox_state.h"
 #include "proc/gate_smtp_state.h"
 #include "proc/gate_state.h"
 #include "proc/msg.h"
@@ -41,12 +42,14 @@ enum session_state {
 	SESSION_STARTTLS, /* the backend's answer to it, and the handshake */
 	SESSION_XEHLO,	  /* our own EHLO, to see whether XCLIENT is offered */
 	SESSION_XCLIENT,  /* waits for the reply to XCLIENT */
-	SESSION_EHLO,	  /* the client's EHLO has been passed on */
+	SESSION_PREPARE, /* POP3, IMAP: what is said and asked before a login is passed on */
+	SESSION_EHLO,	 /* the client's EHLO has been passed on */
 	SESSION_COMMAND,  /* commands */
 	SESSION_AUTH,	  /* a login dialogue */
 	SESSION_DATA,	  /* the message is passed on */
 	SESSION_DATA_END, /* the backend's answer to the message is awaited */
 	SESSION_SWALLOW,  /* the rest of a refused message is thrown away */
+	SESSION_RELAY,	  /* logged in: bytes both ways, unread */
 	SESSION_FLUSH,	  /* the last reply is on its way */
 	SESSION_LINGER,	  /* it has gone out; the client may close */
 	SESSION_ENDED,	  /* to be finished when the present event is over */
@@ -87,6 +90,7 @@ struct leg {
 	struct event event;
 };
 
+struct buf;
 struct session;
 
 /* What a protocol does with a session. */
@@ -104,6 +108,8 @@ struct session_protocol {
 	void (*backend_begins)(
 		struct session *session); /* a connection to it is under way */
 	void (*backend_absent)(struct session *session); /* none of its addresses works */
+	/* Words of its own for the line in the log; NULL: it has none. */
+	void (*describe)(const struct session *session, struct buf *out);
 	/* Last lines to a client, with CRLF; without a session the first two. */
 	const char *refused; /* by the address list or a ban */
 	const char *crowded; /* by a limit */
@@ -162,6 +168,7 @@ struct session {
 	const char *reason;  /* static; why it ended */
 	union {
 		struct smtp_state smtp;
+		struct mailbox_state mailbox;
 	};
 	uint16_t helo_len;
 	char helo[CONF_HOST_MAX]; /* as the client said it */
@@ -234,6 +241,9 @@ bool leg_fill(struct leg *leg, bool is_awaited);
 /* The first bytes of the input are done with. */
 void leg_drop(struct leg *leg, size_t len);
 
+/* All of the input is done with, and nobody shall find it in memory. */
+void leg_discard(struct leg *leg);
+
 /**
  * leg_pin - keep bytes of the input in place until they are written to the other leg.
  * @bytes: inside the input, dropped from it or about to be; nothing is pinned yet
@@ -269,6 +279,12 @@ void leg_flush_secret(struct leg *leg);
  * Return: bytes written, 0 if the socket is full or has failed (then has_ended is set).
  */
 size_t leg_write(struct leg *leg, const void *bytes, size_t len);
+
+/* Is what the socket carries what we read and write: may splice(2) move it? */
+bool leg_is_plain(const struct leg *leg);
+
+/* Nothing more is written to this leg: the other side sees the end behind everything before it. */
+void leg_finish(struct leg *leg);
 
 /* limits.line_max_bytes, as far as a buffer holds it. */
 uint32_t session_line_max(const struct session *session);

@@ -155,6 +155,14 @@ void leg_drop(struct leg *leg, size_t len)
 		leg_release_input(leg);
 }
 
+void leg_discard(struct leg *leg)
+{
+	/* A password that waited for its turn may be in it. */
+	if (leg->in_len > 0)
+		explicit_bzero(leg->in + leg->in_at, leg->in_len);
+	leg_drop(leg, leg->in_len);
+}
+
 void leg_pin(struct leg *leg, const char *bytes, size_t len)
 {
 	assert(leg->pinned_len == 0 && bytes >= leg->in);
@@ -327,6 +335,20 @@ static int leg_keep_output(struct leg *leg)
 	return 0;
 }
 
+bool leg_is_plain(const struct leg *leg)
+{
+	return leg->fd >= 0 && !leg->tls;
+}
+
+void leg_finish(struct leg *leg)
+{
+	if (leg->fd < 0)
+		return;
+	if (leg->tls)
+		tls_goodbye(leg->tls);
+	sock_finish(leg->fd);
+}
+
 /* ---- both ------------------------------------------------------------------------------------ */
 
 int session_leg_settle(struct session *s)
@@ -352,6 +374,7 @@ void session_leg_forget(struct session *s, struct leg *leg)
 	/* What has no receiver any more holds no buffer of the other leg either. */
 	leg_unpin(other);
 	leg->pinned_len = 0;
+	leg_discard(leg);
 	leg_release_input(leg);
 	if (leg->out)
 		leg_release_output(leg);

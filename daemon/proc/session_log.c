@@ -20,16 +20,6 @@ static void put_name(struct buf *out, const char *key, const char *escaped)
 		buf_printf(out, " %s=\"%s\"", key, escaped);
 }
 
-static void put_faults(struct buf *out, const struct session *s)
-{
-	if (s->smtp.data_faults & SMTP_DATA_BARE_LF)
-		buf_puts(out, " bare_lf=1");
-	if (s->smtp.data_faults & SMTP_DATA_BARE_CR)
-		buf_puts(out, " bare_cr=1");
-	if (s->smtp.data_faults & SMTP_DATA_NUL)
-		buf_puts(out, " nul=1");
-}
-
 /* Whose name is it: of who vouches, or of who tried to log in and failed? */
 static const char *user_key(const struct session *s)
 {
@@ -85,7 +75,8 @@ void session_log_close(const struct session *s)
 		   " strikes=%u",
 		   s->rcpts, s->accepted, s->messages, s->bytes_in, s->bytes_out,
 		   s->strikes);
-	put_faults(&out, s);
+	if (s->protocol->describe)
+		s->protocol->describe(s, &out);
 	put_checks(&out, s);
 	buf_printf(&out, " verdict=%s reason=%s dur_ms=%" PRIu64, s->verdict,
 		   s->reason ? s->reason : "-", s->gate->now_ms - s->began_ms);
@@ -112,14 +103,15 @@ void session_describe(const struct session *s, struct msg_session *out_row)
 const char *session_state_name(enum session_state state)
 {
 	static const char *const names[] = {
-		[SESSION_TLS] = "tls",		 [SESSION_STARTTLS] = "connect",
-		[SESSION_FREE] = "free",	 [SESSION_HELO] = "greeting",
-		[SESSION_CONNECT] = "connect",	 [SESSION_BANNER] = "connect",
-		[SESSION_XEHLO] = "connect",	 [SESSION_XCLIENT] = "connect",
-		[SESSION_EHLO] = "ehlo",	 [SESSION_COMMAND] = "command",
-		[SESSION_AUTH] = "auth",	 [SESSION_DATA] = "data",
-		[SESSION_DATA_END] = "data-end", [SESSION_SWALLOW] = "data",
-		[SESSION_FLUSH] = "closing",	 [SESSION_LINGER] = "closing",
+		[SESSION_TLS] = "tls",	       [SESSION_STARTTLS] = "connect",
+		[SESSION_FREE] = "free",       [SESSION_HELO] = "greeting",
+		[SESSION_CONNECT] = "connect", [SESSION_BANNER] = "connect",
+		[SESSION_XEHLO] = "connect",   [SESSION_XCLIENT] = "connect",
+		[SESSION_PREPARE] = "connect", [SESSION_EHLO] = "ehlo",
+		[SESSION_COMMAND] = "command", [SESSION_AUTH] = "auth",
+		[SESSION_DATA] = "data",       [SESSION_DATA_END] = "data-end",
+		[SESSION_SWALLOW] = "data",    [SESSION_RELAY] = "relay",
+		[SESSION_FLUSH] = "closing",   [SESSION_LINGER] = "closing",
 		[SESSION_ENDED] = "closing",
 	};
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A real mail host: Postfix, with SASL and mailboxes through Dovecot, in a namespace.
 
-Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate. Accounts:
-USER/PASSWORD and DISABLED. Everything lives below one directory and ends with stop().
+Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate. Ports of Dovecot:
+POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the PROXY protocol. Account: USER/PASSWORD.
+Everything lives below one directory and ends with stop().
 """
 import os
 import pathlib
@@ -18,6 +19,7 @@ from netns import MAIL4, sh
 DOMAIN = "example.org"
 USER, PASSWORD = "anna", "correct horse"
 PLAIN, PROXY, XCLIENT = 25, 2525, 2526
+POP3, POP3_PROXY = 110, 1110
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -90,7 +92,7 @@ protocols = imap pop3
 listen = *, ::
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5
+auth_mechanisms = plain login cram-md5 apop
 auth_failure_delay = 0
 auth_cache_size = 0
 mail_location = maildir:{dir}/mail/%n
@@ -105,6 +107,17 @@ passdb {{
 userdb {{
   driver = static
   args = uid={uid} gid={gid} home={dir}/mail/%n
+}}
+haproxy_trusted_networks = 198.51.100.1 2001:db8:2::1
+login_trusted_networks = 198.51.100.1 2001:db8:2::1
+service pop3-login {{
+  inet_listener pop3 {{
+    port = 110
+  }}
+  inet_listener pop3-proxy {{
+    port = 1110
+    haproxy = yes
+  }}
 }}
 service auth {{
   unix_listener {dir}/queue/private/auth {{

@@ -127,8 +127,6 @@ static const struct {
 	 POLICY
 	 "service s { type = submissions policy = p backend = { \"192.0.2.9:25\" } }",
 	 NULL, "postern.conf: ", "certificates is missing"},
-	{"no POP3 yet", POLICY "service s { type = pop3 policy = p }", NULL,
-	 "postern.conf:2:20: ", "needs POP3"},
 	{"no IMAP yet", POLICY "service s { type = imaps policy = p }", NULL,
 	 "postern.conf:2:20: ", "needs IMAP"},
 	{"backend is missing", POLICY "service s { type = smtp policy = p\n}", NULL,
