@@ -22,6 +22,8 @@
 #include "proc/ledger_events.h"
 #include "proc/ledger_findings.h"
 #include "proc/ledger_gather.h"
+#include "proc/ledger_grey.h"
+#include "proc/ledger_grey_store.h"
 #include "proc/ledger_recent.h"
 #include "proc/ledger_repair.h"
 #include "proc/ledger_store.h"
@@ -104,6 +106,8 @@ static int ledger_open_store(struct ledger *ledger, bool *out_is_empty)
 	err = ledger_load_bans(ledger, 0);
 	if (!err)
 		err = strikes_restore(ledger);
+	if (!err)
+		grey_store_start(ledger);
 	return err;
 }
 
@@ -278,8 +282,11 @@ static void ledger_on_gate_message(void *context, struct channel *channel,
 	close_fd(&fd);
 	ledger_turn(ledger);
 	/* A gate of an earlier ledger may speak before the store is read: it is told to the wind. */
-	if (!ledger->strikes || !process_of(ledger)->is_started)
+	if (!ledger->strikes || !process_of(ledger)->is_started) {
+		if (msg->type == MSG_GREY_ASK)
+			grey_decline(ledger, channel_index(channel), &msg->grey_ask);
 		return;
+	}
 	if (msg->type == MSG_STRIKE)
 		strikes_on_strike(ledger, &msg->strike);
 	else if (msg->type == MSG_LOGIN)
@@ -290,6 +297,8 @@ static void ledger_on_gate_message(void *context, struct channel *channel,
 		findings_take(ledger, &msg->finding);
 	else if (msg->type == MSG_SESSIONS_PAGE)
 		gather_on_page(ledger, gate, &msg->sessions_page);
+	else if (msg->type == MSG_GREY_ASK)
+		grey_on_ask(ledger, gate, &msg->grey_ask);
 }
 
 /* What a gate that is gone was asked, and its sessions. */
@@ -344,8 +353,10 @@ static void ledger_on_peer(struct ledger *ledger, const struct msg_peer *msg, in
 
 static void ledger_drain(struct ledger *ledger)
 {
-	if (process_of(ledger)->is_started)
+	if (process_of(ledger)->is_started) {
 		store_tick(ledger); /* strikes of the last second */
+		grey_store_tick(ledger);
+	}
 	(void)event_base_loopbreak(ledger->base);
 }
 
@@ -393,6 +404,7 @@ static void ledger_on_tick(evutil_socket_t fd, short what, void *context)
 	if (!process_of(ledger)->is_started)
 		return;
 	store_tick(ledger);
+	grey_store_tick(ledger);
 	strikes_tick(ledger);
 	recent_tick(ledger);
 	sync_pump(ledger);
@@ -414,10 +426,12 @@ static int ledger_make_parts(struct ledger *ledger)
 	ledger->findings = findings_new();
 	ledger->gather = gather_new();
 	ledger->recent = recent_new();
+	ledger->grey = grey_new(ledger);
+	ledger->grey_store = grey_store_new();
 	process->tick = event_new(ledger->base, -1, EV_PERSIST, ledger_on_tick, ledger);
 	if (!ledger->asks || !ledger->store || !ledger->sync || !ledger->events ||
-	    !ledger->findings || !ledger->gather || !ledger->recent || !process->tick ||
-	    evtimer_add(process->tick, &second))
+	    !ledger->findings || !ledger->gather || !ledger->recent || !ledger->grey ||
+	    !ledger->grey_store || !process->tick || evtimer_add(process->tick, &second))
 		return -ENOMEM;
 	bans_init(ledger);
 	return 0;
@@ -479,6 +493,8 @@ void ledger_close(struct ledger **ledger)
 	sync_free(&l->sync);
 	gather_free(&l->gather);
 	findings_free(&l->findings);
+	grey_free(&l->grey);
+	grey_store_free(&l->grey_store);
 	events_free(&l->events);
 	asks_free(&l->asks);
 	for (size_t i = 0; i < CONF_GATES_MAX; i++)

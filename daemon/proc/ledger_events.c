@@ -21,15 +21,17 @@ struct follower {
 struct events {
 	struct follower followers[EVENTS_FOLLOWERS_MAX];
 	size_t count;
-	struct log_limit strikes;
+	struct log_limit strikes, grey;
 };
 
 struct events *events_new(void)
 {
 	struct events *events = calloc(1, sizeof(*events));
 
-	if (events)
-		events->strikes.per_minute = EVENTS_STRIKES_PER_MINUTE;
+	if (!events)
+		return NULL;
+	events->strikes.per_minute = EVENTS_STRIKES_PER_MINUTE;
+	events->grey.per_minute = EVENTS_GREY_PER_MINUTE;
 	return events;
 }
 
@@ -213,6 +215,43 @@ void events_would_ban(struct ledger *ledger, const struct prefix *client,
 	events_tell(ledger, json_pack("{s:s, s:I, s:s, s:s, s:s}", "event", "would-ban",
 				      "time", (json_int_t)ledger->now.wall_s, "addr",
 				      addr, "policy", policy, "why", why));
+}
+
+/* Who is known passes with every mail: that is nothing to tell. */
+static enum log_level events_grey_level(const struct grey_decision *decision)
+{
+	return decision->verdict == GREY_PASS && decision->reason != GREY_RETRY
+		       ? LOG_LEVEL_DEBUG
+		       : LOG_LEVEL_INFO;
+}
+
+void events_grey(struct ledger *ledger, const struct events_grey *grey)
+{
+	const struct msg_grey_ask *ask = grey->ask;
+	const enum log_level level = events_grey_level(grey->decision);
+	const char *reason = grey_reason_name(grey->decision->reason);
+	char addr[ADDR_TEXT_MAX];
+	uint32_t dropped = 0;
+
+	(void)addr_format(&ask->addr, addr);
+	/* sender, recipient and domain were escaped by the gate. */
+	if (level == LOG_LEVEL_DEBUG ||
+	    log_limit_take(&ledger->events->grey, ledger->now.mono_ns, &dropped))
+		log_line(
+			level,
+			"event=greylist id=%016llx addr=%s service=%s policy=%s origin=\"%s\" from=\"%s\" rcpt=\"%s\" verdict=%s why=%s wait_s=%u dropped=%u",
+			(unsigned long long)ask->session_id, addr, grey->service,
+			grey->policy, grey->origin, ask->sender, ask->recipient,
+			grey->verdict, reason, grey->decision->wait_s, dropped);
+	if (ledger->events->count == 0)
+		return;
+	events_tell(ledger,
+		    json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}",
+			      "event", "greylist", "time", (json_int_t)ledger->now.wall_s,
+			      "addr", addr, "service", grey->service, "policy",
+			      grey->policy, "kind", grey->verdict, "why", reason,
+			      "origin", grey->origin, "from", ask->sender, "rcpt",
+			      ask->recipient, "wait_s", (int)grey->decision->wait_s));
 }
 
 void events_login(struct ledger *ledger, const struct msg_login *login,

@@ -14,6 +14,7 @@
 #include "proc/ledger_sync.h"
 
 #define EVENTS_FOLLOWERS_MAX	  32u
+#define EVENTS_GREY_PER_MINUTE	  600u
 #define EVENTS_STRIKES_PER_MINUTE 600u /* lines in the log that strangers can cause */
 
 /* @row: borrowed */
@@ -46,6 +47,16 @@ void events_strike(struct ledger *ledger, const struct events_strike *strike);
 /* The limit is reached in a policy that only observes. */
 void events_would_ban(struct ledger *ledger, const struct prefix *client,
 		      const char *policy, const char *why);
+
+struct grey_decision;
+struct events_grey {
+	const struct msg_grey_ask *ask;
+	const struct grey_decision *decision;
+	const char *service, *policy;
+	const char *origin;  /* network, or domain */
+	const char *verdict; /* "defer", "would-defer", "pass", "unknown" */
+};
+void events_grey(struct ledger *ledger, const struct events_grey *grey);
 
 void events_login(struct ledger *ledger, const struct msg_login *login,
 		  const char *service);

@@ -4,8 +4,8 @@
  *
  * The ledger's parts know each other only downwards:
  *
- *   ledger - ledger_ctl - ledger_ctl_* - ledger_strikes, ledger_repair - ledger_bans
- *          - ledger_store, ledger_sync, ledger_events - ledger_ask - ledger_state
+ *   ledger - ledger_ctl - ledger_ctl_* - ledger_strikes, ledger_repair, ledger_grey - ledger_bans
+ *          - ledger_store, ledger_grey_store, ledger_sync, ledger_events - ledger_ask - ledger_state
  *   ledger, ledger_ctl_* - ledger_recent - ledger_gather - ledger_state
  */
 #ifndef PROC_LEDGER_STATE_H
@@ -32,6 +32,8 @@ struct ctl;
 struct events;
 struct findings;
 struct gather;
+struct grey;
+struct grey_store;
 
 #define LEDGER_POLICY_NONE 255u	     /* a policy of the store that is not configured */
 #define LEDGER_DB_PATH	   "bans.db" /* below the state directory, where the ledger stands */
@@ -72,6 +74,8 @@ struct ledger {
 	struct events *events;
 	struct findings *findings;
 	struct gather *gather;
+	struct grey *grey;
+	struct grey_store *grey_store;
 	struct ctl *ctl;
 
 	/* Who walks through the kernel's bans: the keeper has one cursor. NULL: nobody. */

@@ -250,6 +250,27 @@ static bool socket_is_valid(const struct msg *msg, bool has_fd)
 	return msg->socket.family == ADDR_V4 || msg->socket.family == ADDR_V6;
 }
 
+static bool grey_ask_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_grey_ask *m = &msg->grey_ask;
+
+	(void)has_fd;
+	return addr_is_valid(&m->addr) && m->service < CONF_SERVICES_MAX &&
+	       text_is_printable(m->domain, sizeof(m->domain)) &&
+	       text_is_printable(m->sender, sizeof(m->sender)) &&
+	       text_is_printable(m->recipient, sizeof(m->recipient));
+}
+
+static bool grey_answer_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_grey_answer *m = &msg->grey_answer;
+
+	(void)has_fd;
+	return m->verdict < GREY_VERDICT_COUNT && m->reason < GREY_REASON_COUNT &&
+	       m->wait_s <= CONF_GREY_DELAY_MAX_S &&
+	       (m->wait_s > 0) == (m->verdict == GREY_DEFER);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 #define HEAD_BYTES     offsetof(struct msg, conf)
@@ -294,6 +315,9 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 			     FD_NEVER, socket_want_is_valid},
 	[MSG_SOCKET] = {"socket", SIZE_OF(socket), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_ALWAYS,
 			socket_is_valid},
+	[MSG_GREY_ASK] = {"grey-ask", SIZE_OF(grey_ask), GATE_TO_LEDGER, FD_NEVER, grey_ask_is_valid},
+	[MSG_GREY_ANSWER] = {"grey-answer", SIZE_OF(grey_answer), LEDGER_TO_GATE, FD_NEVER,
+			     grey_answer_is_valid},
 	[MSG_READY] = {"ready", HEAD_BYTES, FROM_CHILDREN, FD_NEVER, NULL},
 	[MSG_TLS] = {"tls", HEAD_BYTES, ROUTE(ROLE_KEEPER, ROLE_GATE), FD_ALWAYS, NULL},
 	[MSG_TICKETS] = {"tickets", SIZE_OF(tickets), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_NEVER,

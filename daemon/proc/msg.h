@@ -10,8 +10,8 @@
  *   keeper -> any     CONF, LISTENER, SHARED, PEER, START, DRAIN
  *   keeper -> gate    TLS, TICKETS
  *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
- *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE
- *   ledger -> gate    RECHECK, SESSIONS
+ *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE, GREY_ASK
+ *   ledger -> gate    RECHECK, SESSIONS, GREY_ANSWER
  *   gate -> checker   CHECK          checker -> gate    ANSWER
  *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
  *   keeper -> ledger  EDITS_DONE, BAN_PAGE, REPORT
@@ -27,15 +27,18 @@
 #include "checks/check.h"
 #include "policy/auth.h"
 #include "policy/conf.h"
+#include "policy/greylist.h"
+#include "policy/greylist_key.h"
 #include "policy/strikes.h"
 #include "sys/tls.h"
 
-#define MSG_USER_MAX	 64u   /* user name or recipient, escaped and cut, with the NUL */
-#define MSG_EVIDENCE_MAX 128u  /* a reply of the backend, with the NUL */
-#define MSG_TEXT_MAX	 4096u /* a report of the keeper, with the NUL */
-#define MSG_BANS_MAX	 128u  /* bans in one message */
-#define MSG_SOCKETS_MAX	 64u   /* sockets asked for at once */
-#define MSG_SESSIONS_MAX 16u   /* sessions in one page */
+#define MSG_USER_MAX	  64u  /* user name or recipient, escaped and cut, with the NUL */
+#define MSG_EVIDENCE_MAX  128u /* a reply of the backend, with the NUL */
+#define MSG_GREY_NAME_MAX 128u /* sender or recipient, escaped and cut, with the NUL */
+#define MSG_TEXT_MAX	  4096u /* a report of the keeper, with the NUL */
+#define MSG_BANS_MAX	  128u	/* bans in one message */
+#define MSG_SOCKETS_MAX	  64u	/* sockets asked for at once */
+#define MSG_SESSIONS_MAX  16u	/* sessions in one page */
 
 enum process_role {
 	ROLE_KEEPER,
@@ -68,6 +71,8 @@ enum msg_type {
 	MSG_BAN_PAGE, /* answers BAN_WALK and BAN_LOOKUP */
 	MSG_ORDER,
 	MSG_REPORT,
+	MSG_GREY_ASK,
+	MSG_GREY_ANSWER,
 	MSG_SOCKET_WANT,
 	MSG_SOCKET, /* + fd: a socket that may take a client's address */
 	MSG_READY,  /* child -> keeper: has all it needs and works */
@@ -192,6 +197,27 @@ struct msg_answer {
 	char evidence[CHECK_EVIDENCE_MAX];
 };
 
+/* Must this recipient's mail wait? */
+struct msg_grey_ask {
+	uint64_t session_id;
+	uint32_t ask;	 /* the number of the question in its session */
+	uint8_t service; /* index into conf.services */
+	struct addr addr;
+	uint8_t digest[GREY_DIGEST_BYTES]; /* of sender and recipient */
+	char domain
+		[CONF_HOST_MAX]; /* for which SPF permits the client, in lower case; "": none */
+	char sender[MSG_GREY_NAME_MAX];
+	char recipient[MSG_GREY_NAME_MAX];
+};
+
+struct msg_grey_answer {
+	uint64_t session_id;
+	uint32_t ask;
+	uint32_t verdict; /* enum grey_verdict */
+	uint32_t reason;  /* enum grey_reason */
+	uint32_t wait_s;  /* GREY_DEFER alone: > 0 */
+};
+
 enum ban_edit_kind {
 	BAN_EDIT_SET,
 	BAN_EDIT_REMOVE,
@@ -287,6 +313,8 @@ struct msg {
 		struct msg_tickets tickets;
 		struct msg_socket_want socket_want;
 		struct msg_socket socket;
+		struct msg_grey_ask grey_ask;
+		struct msg_grey_answer grey_answer;
 	};
 };
 

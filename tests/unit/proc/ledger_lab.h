@@ -47,8 +47,10 @@ struct lab {
 	struct msg_session session; /* the one that the gate tells of */
 	bool is_ready;
 	size_t rechecks;
-	struct msg_recheck recheck; /* the last one */
-	char out[1u << 20];	    /* from the control socket, not yet taken */
+	struct msg_recheck recheck;  /* the last one */
+	size_t grey_count;	     /* answers about recipients */
+	struct msg_grey_answer grey; /* the last one */
+	char out[1u << 20];	     /* from the control socket, not yet taken */
 	size_t out_len;
 };
 
@@ -91,6 +93,16 @@ void lab_gate_dies(struct lab *lab);
 
 /* What a gate sees of the recent logins; false: nothing. */
 bool lab_recent(struct lab *lab, const char *addr, struct auth_recent *out_recent);
+
+/* Ask about a recipient, and wait for the answer. @domain: for which SPF permits the client; NULL */
+struct lab_mail {
+	const char *addr, *domain, *sender, *recipient;
+	uint8_t service;
+};
+struct msg_grey_answer lab_grey(struct lab *lab, const struct lab_mail *mail);
+
+/* Only ask. */
+void lab_grey_ask(struct lab *lab, const struct lab_mail *mail);
 
 /* The ban of this prefix in the "kernel"; NULL. */
 struct msg_ban *lab_kernel_find(struct lab *lab, const char *prefix, uint8_t policy);

@@ -182,6 +182,11 @@ static void lab_on_gate(struct lab *lab, const struct msg *msg)
 		lab->recheck = msg->recheck;
 		return;
 	}
+	if (msg->type == MSG_GREY_ANSWER) {
+		lab->grey_count++;
+		lab->grey = msg->grey_answer;
+		return;
+	}
 	assert_int_equal(msg->type, MSG_SESSIONS);
 	page.sessions_page.seq = msg->sessions.seq;
 	page.sessions_page.count = 1;
@@ -326,6 +331,38 @@ bool lab_recent(struct lab *lab, const char *text, struct auth_recent *out_recen
 	found = prefix_set_find_value(set, &question, &item, out_recent);
 	(void)munmap(memory, size);
 	return found;
+}
+
+void lab_grey_ask(struct lab *lab, const struct lab_mail *mail)
+{
+	struct msg msg = {
+		.type = MSG_GREY_ASK,
+		.grey_ask = {.addr = lab_addr(mail->addr), .service = mail->service},
+	};
+	struct msg_grey_ask *ask = &msg.grey_ask;
+	uint8_t sender[GREY_DIGEST_BYTES];
+
+	if (mail->domain)
+		(void)text_copy(ask->domain, sizeof(ask->domain), mail->domain);
+	(void)text_copy(ask->sender, sizeof(ask->sender), mail->sender);
+	(void)text_copy(ask->recipient, sizeof(ask->recipient), mail->recipient);
+	grey_sender_digest(mail->sender, strlen(mail->sender), sender);
+	grey_digest(sender, mail->recipient, strlen(mail->recipient), ask->digest);
+	lab_send(lab->gate, &msg, -1);
+}
+
+static bool lab_has_grey(struct lab *lab, const void *context)
+{
+	return lab->grey_count > *(const size_t *)context;
+}
+
+struct msg_grey_answer lab_grey(struct lab *lab, const struct lab_mail *mail)
+{
+	const size_t before = lab->grey_count;
+
+	lab_grey_ask(lab, mail);
+	lab_until(lab, lab_has_grey, &before);
+	return lab->grey;
 }
 
 bool lab_set_has(struct lab *lab, const char *text, uint8_t policy)

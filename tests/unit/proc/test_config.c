@@ -406,9 +406,9 @@ static void what_is_doubtful_is_a_warning(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("a.list", "192.0.2.0/24 GL RBL\n198.51.100.0/24 GL\n");
+	write_file("a.list", "192.0.2.0/24 DR RBL\n198.51.100.0/24 DR\n");
 	assert_int_equal(load(POLICY, &config), 0);
-	assert_true(warns(config, "flag GL has no effect in this version (2 entries)"));
+	assert_true(warns(config, "flag DR has no effect in this version (2 entries)"));
 	assert_true(warns(config, "flag RBL has no effect in this version (1 entries)"));
 	assert_true(warns(config, "no entry with PA"));
 	assert_true(warns(config, "interfaces is empty"));

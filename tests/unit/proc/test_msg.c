@@ -53,9 +53,20 @@ static const struct {
 	{MSG_READY, ANY_CHILD, ROLE_KEEPER, false},
 	{MSG_TLS, ROLE_KEEPER, ROLE_GATE, true},
 	{MSG_TICKETS, ROLE_KEEPER, ROLE_GATE, false},
+	{MSG_GREY_ASK, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_GREY_ANSWER, ROLE_LEDGER, ROLE_GATE, false},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static const struct msg_grey_answer deferred = {.verdict = GREY_DEFER, .wait_s = 1};
+
+static void good_bans(struct msg_bans *bans)
+{
+	bans->count = MSG_BANS_MAX;
+	for (size_t i = 0; i < MSG_BANS_MAX; i++)
+		bans->bans[i].prefix = (struct prefix){v4, 32};
+}
 
 static struct msg good(uint32_t type)
 {
@@ -96,13 +107,17 @@ static struct msg good(uint32_t type)
 		m.check.checks = 1u << CHECK_PTR;
 		m.check.timeout_ms = 1000;
 		break;
+	case MSG_GREY_ASK:
+		m.grey_ask.addr = v6;
+		break;
+	case MSG_GREY_ANSWER:
+		m.grey_answer = deferred;
+		break;
 	case MSG_BAN_EDITS:
 	case MSG_EDITS_DONE:
 	case MSG_BAN_LOOKUP:
 	case MSG_BAN_PAGE:
-		m.bans.count = MSG_BANS_MAX;
-		for (size_t i = 0; i < MSG_BANS_MAX; i++)
-			m.bans.bans[i].prefix = (struct prefix){v4, 32};
+		good_bans(&m.bans);
 		break;
 	case MSG_SOCKET_WANT:
 		m.socket_want.family = ADDR_V6;
@@ -306,6 +321,18 @@ static const struct {
 	{"caller of no family", MSG_ORDER, FIELD(order.caller.family), 1},
 	{"last is neither 0 nor 1", MSG_REPORT, FIELD(report.last), 2},
 	{"too many keys", MSG_TICKETS, FIELD(tickets.count), TLS_TICKET_KEYS + 1},
+	{"mail from nowhere", MSG_GREY_ASK, FIELD(grey_ask.addr.family), ADDR_NONE},
+	{"service past the table", MSG_GREY_ASK, FIELD(grey_ask.service),
+	 CONF_SERVICES_MAX},
+	{"newline in a domain", MSG_GREY_ASK, FIELD(grey_ask.domain[0]), '\n'},
+	{"escape in a sender", MSG_GREY_ASK, FIELD(grey_ask.sender[0]), 27},
+	{"high bit in a recipient", MSG_GREY_ASK, FIELD(grey_ask.recipient[0]), 0xe4},
+	{"no such verdict", MSG_GREY_ANSWER, FIELD(grey_answer.verdict),
+	 GREY_VERDICT_COUNT},
+	{"no such reason", MSG_GREY_ANSWER, FIELD(grey_answer.reason), GREY_REASON_COUNT},
+	{"deferred without a wait", MSG_GREY_ANSWER, FIELD(grey_answer.wait_s), 0},
+	{"a wait that is too long", MSG_GREY_ANSWER, FIELD(grey_answer.wait_s), 86401},
+	{"a wait of who passes", MSG_GREY_ANSWER, FIELD(grey_answer.verdict), GREY_PASS},
 };
 
 static void every_wrong_field_is_refused(void **state)
@@ -335,6 +362,9 @@ static const struct {
 	{MSG_ANSWER, FIELD(answer.evidence)},
 	{MSG_FINDING, FIELD(finding.evidence)},
 	{MSG_REPORT, FIELD(report.text)},
+	{MSG_GREY_ASK, FIELD(grey_ask.domain)},
+	{MSG_GREY_ASK, FIELD(grey_ask.sender)},
+	{MSG_GREY_ASK, FIELD(grey_ask.recipient)},
 };
 
 static void every_text_must_end(void **state)
