@@ -137,7 +137,8 @@ static bool check_applies(const json_t *entry, const char *check)
 {
 	static const struct {
 		const char *check, *flag;
-	} flags[] = {{"strikes", "LL"}, {"helo", "HE"}, {"ptr", "PTR"}};
+	} flags[] = {
+		{"strikes", "LL"}, {"helo", "HE"}, {"ptr", "PTR"}, {"greylist", "GL"}};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (strcmp(check, flags[i].check) == 0)

@@ -17,6 +17,7 @@
 #include "proc/backend.h"
 #include "proc/gate_accept.h"
 #include "proc/gate_smtp_checks.h"
+#include "proc/gate_smtp_grey.h"
 #include "proc/session.h"
 #include "proc/session_log.h"
 #include "sys/sandbox.h"
@@ -257,6 +258,21 @@ static void gate_lose_checker(struct gate *gate)
 	}
 }
 
+static void gate_take_grey(struct gate *gate, const struct msg_grey_answer *answer)
+{
+	struct session *s = session_find(gate, answer->session_id);
+
+	if (s)
+		smtp_grey_take(s, answer);
+}
+
+static void gate_lose_ledger(struct gate *gate)
+{
+	for (uint32_t i = 0; i < gate->session_max; i++)
+		if (gate->sessions[i].state != SESSION_FREE)
+			smtp_grey_give_up(&gate->sessions[i]);
+}
+
 /* ---- channels -------------------------------------------------------------------------------- */
 
 static void gate_on_closed(void *context, struct channel *channel, int error)
@@ -270,6 +286,7 @@ static void gate_on_closed(void *context, struct channel *channel, int error)
 			  strerrorname_np(error < 0 ? -error : error));
 	if (other == ROLE_LEDGER) {
 		channel_free(&gate->ledger);
+		gate_lose_ledger(gate);
 	} else if (other == ROLE_CHECKER) {
 		channel_free(&gate->checker);
 		gate_lose_checker(gate);
@@ -319,6 +336,8 @@ static void gate_take_peer(struct gate *gate, const struct msg_peer *message, in
 	if (role == ROLE_LEDGER) {
 		channel_free(&gate->ledger);
 		gate->ledger = channel;
+		gate->grey_pause_ends_ms = 0; /* it is another one */
+		gate_lose_ledger(gate);
 	} else {
 		channel_free(&gate->checker);
 		gate->checker = channel;
@@ -362,6 +381,9 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 		break;
 	case MSG_SESSIONS:
 		gate_send_sessions(gate, msg->sessions.seq);
+		break;
+	case MSG_GREY_ANSWER:
+		gate_take_grey(gate, &msg->grey_answer);
 		break;
 	case MSG_ANSWER:
 		gate_take_answer(gate, &msg->answer);

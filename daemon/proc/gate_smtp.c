@@ -13,6 +13,7 @@
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_command.h"
+#include "proc/gate_smtp_grey.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_reply.h"
 #include "proc/gate_smtp_say.h"
@@ -249,6 +250,8 @@ static void smtp_timeout(struct session *s)
 	if (s->gate->now_ms >= s->ends_ms && s->state < SESSION_FLUSH) {
 		smtp_bye(s, "421 4.4.2 this has taken too long, closing\r\n",
 			 "session-time");
+	} else if (smtp_grey_timeout(s)) {
+		; /* it goes on below */
 	} else if (s->is_held) {
 		s->is_held = false;
 		checks_give_up(s);

@@ -18,6 +18,9 @@ static const struct {
 	const char *reply;
 } rows[CHECK_COUNT] = {
 	[CHECK_HELO] = {FLAG_HE, false, "refuse-helo", "observe-helo", NULL, NULL},
+	/* Asked and answered at each recipient: gate_smtp_grey. */
+	[CHECK_GREYLIST] = {FLAG_GL, false, "defer-greylist", "observe-greylist", NULL,
+			    NULL},
 	[CHECK_PTR] = {FLAG_PTR, true, "refuse-ptr", "observe-ptr", "defer-ptr",
 		       "550 5.7.25 your address has no valid reverse name\r\n"},
 };

@@ -17,6 +17,7 @@
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_checks.h"
+#include "proc/gate_smtp_grey.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/session_auth.h"
@@ -81,7 +82,7 @@ static bool pass_on_path(struct session *s, const struct request *r,
 	entry = pass_on(s, r->command.verb, &text);
 	if (entry && r->command.verb == SMTP_RCPT && report_counts_strikes(s)) {
 		entry->is_strike_candidate = true;
-		(void)text_copy(entry->recipient, sizeof(entry->recipient), shown);
+		(void)text_copy(entry->text, sizeof(entry->text), shown);
 	}
 	return entry != NULL;
 }
@@ -157,6 +158,8 @@ static void proceed_mail(struct session *s, const struct request *r)
 {
 	s->smtp.in_mail = pass_on_path(s, r, s->from);
 	s->smtp.has_rcpt = false;
+	smtp_grey_begin(s, r->arg + r->path.mailbox.at,
+			r->path.is_null ? 0 : r->path.mailbox.len);
 }
 
 static const char *check_rcpt(struct session *s, struct request *r)
@@ -171,7 +174,7 @@ static const char *check_rcpt(struct session *s, struct request *r)
 	err = smtp_parse_rcpt(r->arg, r->command.arg.len, allowed(s), &r->path);
 	if (err)
 		return path_problem(err);
-	s->rcpts++;
+	s->rcpts += !smtp_grey_is_again(s);
 	refusal = checks_refusal(s);
 	if (refusal) {
 		struct buf name;
@@ -185,7 +188,10 @@ static const char *check_rcpt(struct session *s, struct request *r)
 
 static void proceed_rcpt(struct session *s, const struct request *r)
 {
-	s->smtp.has_rcpt |= pass_on_path(s, r, s->rcpt);
+	const char *mailbox = r->arg + r->path.mailbox.at;
+
+	if (!smtp_grey_defers(s, mailbox, r->path.mailbox.len))
+		s->smtp.has_rcpt |= pass_on_path(s, r, s->rcpt);
 }
 
 static const char *check_data(struct session *s, struct request *r)
@@ -195,6 +201,8 @@ static const char *check_data(struct session *s, struct request *r)
 		return no_hello;
 	if (!s->smtp.in_mail)
 		return "503 5.5.1 say MAIL and RCPT first\r\n";
+	if (!s->smtp.has_rcpt && s->smtp.grey.has_deferred)
+		return "451 4.7.1 no recipient could be accepted yet, try again later\r\n";
 	return s->smtp.has_rcpt ? NULL : "554 5.5.1 no valid recipients\r\n";
 }
 
@@ -205,6 +213,12 @@ static void proceed_verb(struct session *s, const struct request *r)
 
 	buf_puts(&text, smtp_verb_name(r->command.verb));
 	(void)pass_on(s, r->command.verb, &text);
+}
+
+static void proceed_data(struct session *s, const struct request *r)
+{
+	if (!smtp_grey_defers_data(s))
+		proceed_verb(s, r);
 }
 
 static void proceed_reset(struct session *s, const struct request *r)
@@ -322,7 +336,7 @@ static const struct command_row rows[SMTP_VERB_COUNT] = {
 	[SMTP_EHLO] = {check_hello, proceed_hello, true},
 	[SMTP_MAIL] = {check_mail, proceed_mail, true}, /* in_mail is known by then */
 	[SMTP_RCPT] = {check_rcpt, proceed_rcpt, false},
-	[SMTP_DATA] = {check_data, proceed_verb, false},
+	[SMTP_DATA] = {check_data, proceed_data, false},
 	[SMTP_RSET] = {NULL, proceed_reset, false},
 	[SMTP_AUTH] = {check_auth, proceed_auth, true},
 	[SMTP_STARTTLS] = {check_starttls, proceed_starttls, true},
@@ -381,10 +395,15 @@ bool smtp_command(struct session *s, const char *line, const struct line *found)
 		problem = argument_problem(&request.command);
 	if (!problem && row->check)
 		problem = row->check(s, &request);
+	if (!problem && request.command.verb == SMTP_RCPT &&
+	    smtp_grey_holds(s, request.arg + request.path.mailbox.at,
+			    request.path.mailbox.len))
+		return false;
 	if (problem)
 		smtp_refuse(s, problem);
 	else if (row->proceed)
 		row->proceed(s, &request);
+	smtp_grey_end(s);
 	/* A client that says something is not idle; how much it may say, commands_max tells. */
 	if (s->state == SESSION_COMMAND && !pipe_count(s))
 		session_deadline(s, s->gate->conf->limits.command_timeout_s);

@@ -20,11 +20,15 @@
 	100u /* replies awaited: RFC 5321 4.5.3.1.8 asks for 100 recipients */
 #define PIPELINE_TEXT_MAX 4096u /* an answer to EHLO, or a reply that must wait */
 
+#define SMTP_EXPECT_TEXT_MAX MSG_USER_MAX
+
 struct smtp_expect {
-	const char *local; /* postern's own answer, static; NULL: the backend's */
-	uint8_t verb;	   /* enum smtp_verb */
+	const char *
+		local; /* postern's own answer: static, or text below; NULL: the backend's */
+	uint8_t verb; /* enum smtp_verb */
 	bool is_strike_candidate;
-	char recipient[MSG_USER_MAX]; /* of RCPT, escaped */
+	char text
+		[SMTP_EXPECT_TEXT_MAX]; /* recipient of a RCPT, escaped; or a local answer */
 };
 
 struct smtp_pipeline {

@@ -273,7 +273,7 @@ static void on_rcpt_reply(struct session *s, const struct reply *reply)
 	s->smtp.commands++; /* accepted ones belong to a message, these are idle talk */
 	if (entry->is_strike_candidate &&
 	    smtp_rcpt_is_strike(reply->line.code, reply->line.enhanced))
-		report_strike(s, STRIKE_RECIPIENT, entry->recipient, &evidence);
+		report_strike(s, STRIKE_RECIPIENT, entry->text, &evidence);
 }
 
 static void on_data_reply(struct session *s, const struct reply *reply)

@@ -34,6 +34,23 @@ void smtp_say(struct session *s, const char *text)
 		entry->local = text;
 }
 
+void smtp_say_made(struct session *s, const char *text)
+{
+	struct smtp_expect *entry;
+
+	if (s->state >= SESSION_FLUSH)
+		return;
+	if (!pipe_count(s)) {
+		say_now(s, text);
+		return;
+	}
+	entry = pipe_push(s, SMTP_NOOP);
+	if (!entry)
+		return;
+	(void)text_copy(entry->text, sizeof(entry->text), text);
+	entry->local = entry->text;
+}
+
 void smtp_refuse(struct session *s, const char *text)
 {
 	smtp_say(s, text);
@@ -80,8 +97,8 @@ void smtp_say_waiting(struct session *s)
 			smtp_quit(s);
 			return;
 		}
+		say_now(s, text); /* it may lie in the entry */
 		pipe_pop(s);
-		say_now(s, text);
 		if (s->state >= SESSION_FLUSH)
 			return;
 	}

@@ -15,6 +15,9 @@
 /* A reply of postern's own: now, or behind the replies that are awaited. @text is static, with CRLF. */
 void smtp_say(struct session *session, const char *text);
 
+/* The same for a text that was made for the occasion, at most SMTP_EXPECT_TEXT_MAX with its NUL. */
+void smtp_say_made(struct session *session, const char *text);
+
 /* smtp_say() of a 4xx or 5xx, which counts towards errors-max and may end the session. */
 void smtp_refuse(struct session *session, const char *text);
 

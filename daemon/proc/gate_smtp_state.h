@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/greylist_key.h"
 #include "wire/line.h"
 #include "wire/sasl.h"
 #include "wire/smtp_data.h"
@@ -16,6 +17,19 @@
 #define SESSION_MECHS_MAX 256u /* mechanisms of the backend, with the NUL */
 
 struct smtp_pipeline;
+
+/* What the ledger says of the recipients; see gate_smtp_grey.h. */
+struct smtp_grey {
+	uint8_t sender[GREY_DIGEST_BYTES]; /* digest, of the present message */
+	uint8_t step;	 /* enum smtp_grey_step of the present command */
+	uint8_t verdict; /* enum grey_verdict */
+	bool has_null_sender;
+	bool has_deferred; /* a recipient of the present message */
+	uint32_t ask;	   /* number of the question that waits */
+	uint32_t wait_s;
+	uint32_t data_wait_s; /* > 0: DATA of the present message is deferred */
+	uint64_t ends_ms;     /* then nobody waits for the answer any more */
+};
 
 /* SMTP's own state. */
 struct smtp_state {
@@ -40,6 +54,7 @@ struct smtp_state {
 	bool data_has_end;   /* the end of the message was found */
 	bool data_again;     /* the scan has more output for the same input */
 	uint8_t data_faults; /* enum smtp_data_fault of all messages */
+	struct smtp_grey grey;
 	char mechs[SESSION_MECHS_MAX];
 };
 

@@ -49,7 +49,8 @@ struct gate_listener {
 
 /* Budgets for lines that a stranger can provoke. */
 struct gate_log_limits {
-	struct log_limit refused, crowded, accept, http, xclient, backend, smuggling, tls;
+	struct log_limit refused, crowded, accept, http, xclient, backend, smuggling, tls,
+		greylist;
 };
 
 struct gate {
@@ -103,6 +104,8 @@ struct gate {
 
 	bool is_started, is_draining;
 	uint64_t drain_ends_ms;
+	uint64_t
+		grey_pause_ends_ms; /* until then the ledger is not asked about recipients */
 	int exit_status;
 };
 

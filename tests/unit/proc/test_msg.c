@@ -72,7 +72,7 @@ static struct msg good(uint32_t type)
 {
 	struct msg m = {.type = type};
 
-	switch ((enum msg_type)type) {
+	switch (type) {
 	case MSG_LISTENER:
 		m.listener.endpoint = (struct conf_endpoint){v4, 25};
 		break;
@@ -126,19 +126,7 @@ static struct msg good(uint32_t type)
 	case MSG_SOCKET:
 		m.socket.family = ADDR_V4;
 		break;
-	case MSG_CONF:
-	case MSG_START:
-	case MSG_DRAIN:
-	case MSG_LOGOUT:
-	case MSG_SESSIONS:
-	case MSG_ANSWER:
-	case MSG_BAN_WALK:
-	case MSG_ORDER:
-	case MSG_REPORT:
-	case MSG_READY:
-	case MSG_TLS:
-	case MSG_TICKETS:
-	case MSG_TYPE_END:
+	default: /* zeros are good */
 		break;
 	}
 	return m;
