@@ -126,6 +126,7 @@ int command_policy(struct cli *cli, int argc, char **argv);
 int command_sessions(struct cli *cli, int argc, char **argv);
 int command_reload(struct cli *cli, int argc, char **argv);
 int command_confirm(struct cli *cli, int argc, char **argv);
+int command_upgrade(struct cli *cli, int argc, char **argv);
 int command_verify(struct cli *cli, int argc, char **argv);
 int command_events(struct cli *cli, int argc, char **argv);
 int command_help(struct cli *cli, int argc, char **argv);

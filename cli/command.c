@@ -34,6 +34,8 @@ const struct command command_table[] = {
 	 CLI_OPTION_FORCE | CLI_OPTION_CALLER | CLI_OPTION_CONFIRM},
 	{"confirm", command_confirm, "", "keep what reload --confirm has put in force",
 	 0},
+	{"upgrade", command_upgrade, "",
+	 "let the installed posternd take over from the one that runs", 0},
 	{"verify", command_verify, "", "compare store, kernel and lists", 0},
 	{"events", command_events, "--follow", "show what happens, as it happens",
 	 CLI_OPTION_FOLLOW},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cli/reload - postern reload, and postern confirm, without which what was loaded may be taken back.
+ * cli/reload - postern reload, confirm and upgrade: a new configuration, or a new program.
  */
 #include <stdio.h>
 #include <string.h>
@@ -85,4 +85,12 @@ int command_confirm(struct cli *cli, int argc, char **argv)
 	return status == CTL_OK
 		       ? ask_and_tell(cli, CTL_CONFIRM, json_object(), "confirmed")
 		       : status;
+}
+
+int command_upgrade(struct cli *cli, int argc, char **argv)
+{
+	const int status = cli_no_words(cli, argc, argv);
+
+	return status == CTL_OK ? ask_and_tell(cli, CTL_UPGRADE, json_object(), "done")
+				: status;
 }

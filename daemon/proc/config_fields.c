@@ -373,6 +373,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT_TIME("session-time-max", session_time_max_s, MINUTE_S, 7 * DAY_S),
 	LIMIT_TIME("login-timeout", login_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("pop3-idle-timeout", pop3_idle_timeout_s, MINUTE_S, DAY_S),
+	LIMIT_TIME("handover-grace", handover_grace_s, 0, 7 * DAY_S),
 	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),
 	LIMIT_TIME("check-timeout", check_timeout_s, 1, MINUTE_S),
 	LIMIT("dns-cache-entries", dns_cache_entries, 1024, 1048576),

@@ -182,6 +182,18 @@ static void gate_drain(struct gate *gate, int64_t grace_s)
 	(void)evtimer_add(gate->tick, &soon);
 }
 
+/* The sessions go on as if nothing were; when the last one ends, so does this gate. */
+static void gate_leave(struct gate *gate, int64_t grace_s)
+{
+	const struct timeval soon = {.tv_usec = 1000};
+
+	gate_now(gate);
+	gate->is_leaving = true;
+	gate->drain_ends_ms = gate->now_ms + (uint64_t)grace_s * 1000;
+	accept_stop(gate);
+	(void)evtimer_add(gate->tick, &soon);
+}
+
 /* ---- messages of the ledger and the checker -------------------------------------------------- */
 
 static void gate_recheck(struct gate *gate, const struct prefix *prefix)
@@ -293,6 +305,8 @@ static void gate_on_closed(void *context, struct channel *channel, int error)
 	} else {
 		/* Without a keeper nothing is repaired any more: end well, and be started anew. */
 		channel_free(&gate->keeper);
+		if (gate->is_leaving)
+			return;
 		gate->exit_status = EXIT_FAILURE;
 		gate_drain(gate, gate->conf ? gate->conf->limits.shutdown_grace_s : 0);
 	}
@@ -374,7 +388,10 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 		gate_start(gate);
 		break;
 	case MSG_DRAIN:
-		gate_drain(gate, msg->drain.grace_s);
+		if (msg->drain.is_handover)
+			gate_leave(gate, msg->drain.grace_s);
+		else
+			gate_drain(gate, msg->drain.grace_s);
 		break;
 	case MSG_RECHECK:
 		gate_recheck(gate, &msg->recheck.prefix);
@@ -418,15 +435,17 @@ static void gate_on_tick(evutil_socket_t fd, short what, void *context)
 		else
 			s->protocol->timeout(s);
 	}
-	if (gate->is_started && !gate->is_draining)
+	if (gate->is_started && !gate->is_draining && !gate->is_leaving)
 		accept_resume(gate);
+	if (gate->is_leaving && !gate->is_draining && gate->now_ms >= gate->drain_ends_ms)
+		gate_drain(gate, gate->conf->limits.shutdown_grace_s);
 	if (gate->is_draining && gate->now_ms >= gate->drain_ends_ms)
 		for (uint32_t i = 0; i < gate->session_max; i++)
 			if (gate->sessions[i].state != SESSION_FREE)
 				session_kill(&gate->sessions[i], "shutdown", NULL);
 	if (gate->session_count > 0)
 		(void)evtimer_add(gate->tick, &tick);
-	else if (gate->is_draining)
+	else if (gate->is_draining || gate->is_leaving)
 		(void)event_base_loopbreak(gate->base);
 }
 

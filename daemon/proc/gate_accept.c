@@ -249,7 +249,7 @@ void accept_change(struct gate *gate, const struct msg_listener *message, int fd
 		return;
 	}
 	if (!gate->conf || message->service >= gate->conf->service_count ||
-	    gate->is_draining)
+	    gate->is_draining || gate->is_leaving)
 		return;
 	if (listener)
 		listener_close(listener);

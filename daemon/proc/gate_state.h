@@ -103,6 +103,7 @@ struct gate {
 	struct gate_log_limits log_limits;
 
 	bool is_started, is_draining;
+	bool is_leaving; /* another program has taken over: only the sessions that are there */
 	uint64_t drain_ends_ms;
 	uint64_t
 		grey_pause_ends_ms; /* until then the ledger is not asked about recipients */

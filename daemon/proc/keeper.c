@@ -237,6 +237,32 @@ static void order_confirm(struct keeper *keeper, const struct msg_order *order)
 	ops_report(keeper, order->seq, err, text ? text : "out of memory");
 }
 
+static void on_upgrade(evutil_socket_t fd, short what, void *context)
+{
+	struct keeper *keeper = context;
+
+	(void)fd;
+	(void)what;
+	if (keeper->phase != PHASE_RUN)
+		return;
+	handover_leave(keeper);
+	begin_end(keeper);
+}
+
+static void order_upgrade(struct keeper *keeper, const struct msg_order *order)
+{
+	const struct timeval soon = {.tv_usec = KEEPER_UPGRADE_MS * 1000};
+	AUTO(free_mem) char *text = malloc(RELOAD_TEXT_MAX);
+	int err = text ? handover_check(keeper, text) : -ENOMEM;
+
+	if (!err &&
+	    event_base_once(keeper->base, -1, EV_TIMEOUT, on_upgrade, keeper, &soon))
+		err = -ENOMEM;
+	ops_report(keeper, order->seq, err, text ? text : "out of memory");
+	log_line(err ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "event=upgrade reason=\"%s\"",
+		 text ? text : "out of memory");
+}
+
 static void on_order(struct keeper *keeper, const struct msg_order *order)
 {
 	switch ((enum order_kind)order->kind) {
@@ -245,6 +271,9 @@ static void on_order(struct keeper *keeper, const struct msg_order *order)
 		break;
 	case ORDER_CONFIRM:
 		order_confirm(keeper, order);
+		break;
+	case ORDER_UPGRADE:
+		order_upgrade(keeper, order);
 		break;
 	case ORDER_STATUS:
 		status_report(keeper, order->seq);
@@ -308,6 +337,7 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	switch ((int)number) {
 	case SIGCHLD:
 		children_reap(keeper);
+		handover_reap(keeper);
 		keeper_on_child_gone(keeper);
 		break;
 	case SIGHUP:
@@ -357,6 +387,7 @@ static void keeper_free(struct keeper **keeper)
 		event_free(k->deadline);
 	watch_free(k);
 	pending_drop(k);
+	handover_end(k);
 	tls_free(k);
 	intercept_end(k);
 	if (k->base)
@@ -386,8 +417,10 @@ int keeper_main(const char *config_path)
 	keeper->intercept.watch_fd = keeper->pending.snapshot_fd = -1;
 	memories_init(keeper);
 	keeper->started_wall_s = clock_wall_s();
-	if (start_guard(keeper))
+	handover_take(keeper);
+	if (start_guard(keeper) || handover_note_program(keeper))
 		return 1;
+	handover_close_rest(keeper);
 	/* The lists' builders are gone: give their memory back before it is forked. */
 	(void)malloc_trim(0);
 	err = sandbox_keeper();
@@ -408,6 +441,10 @@ int keeper_main(const char *config_path)
 		return 1;
 	}
 	(void)event_base_dispatch(keeper->base);
+	if (keeper->handover.is_on) {
+		handover_exec(keeper);
+		return 1;
+	}
 	log_info("event=stopped");
 	return keeper->exit_status;
 }

@@ -62,7 +62,10 @@ static int listener_open(struct keeper *keeper, const struct conf_endpoint *endp
 
 	for (size_t i = 0; i < CONF_GATES_MAX; i++)
 		listener->fds[i] = -1;
-	err = listen_open(&endpoint->addr, endpoint->port, gates, listener->fds);
+	err = handover_take_listener(keeper, endpoint, gates, listener->fds)
+		      ? 0
+		      : listen_open(&endpoint->addr, endpoint->port, gates,
+				    listener->fds);
 	if (!err && service->intercept)
 		err = listen_make_transparent(listener->fds, gates);
 	if (!err) {

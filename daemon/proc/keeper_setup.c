@@ -116,6 +116,10 @@ static int take_lock(struct keeper *keeper, const struct conf *conf)
 	char pid[32] = "";
 	ssize_t len;
 
+	if (keeper->handover.lock_fd >= 0) {
+		keeper->lock_fd = TAKE_FD(keeper->handover.lock_fd);
+		return 0;
+	}
 	if (path_join(path, sizeof(path), conf->run_dir, LOCK_NAME))
 		return -ENAMETOOLONG;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -198,6 +202,10 @@ int setup_control(struct keeper *keeper, const struct conf *conf)
 	char path[CONF_PATH_MAX + 16];
 	int err = group ? 0 : -ENOENT;
 
+	if (keeper->handover.control_fd >= 0) {
+		keeper->control_fd = TAKE_FD(keeper->handover.control_fd);
+		return 0;
+	}
 	if (!err)
 		err = path_join(path, sizeof(path), conf->run_dir, CTL_SOCKET_NAME);
 	if (!err)

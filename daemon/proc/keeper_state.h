@@ -5,7 +5,7 @@
  * The parts know each other only downwards:
  *
  *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel,
- *          keeper_intercept - keeper_snapshot, keeper_setup, keeper_memory
+ *          keeper_intercept, keeper_handover - keeper_snapshot, keeper_setup, keeper_memory
  *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
  *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
@@ -34,8 +34,10 @@ struct event_base;
 #define KEEPER_RESTART_CALM_S	60 /* lived so long: the next death counts as the first */
 #define KEEPER_END_WAIT_S	10 /* checker and ledger, after the gates */
 #define KEEPER_DRAIN_SLACK_S	2  /* gates, past their grace */
+#define KEEPER_UPGRADE_MS	100u /* for the answer, which the ledger brings to the admin */
 #define KEEPER_SIGNALS		5
-#define KEEPER_TLS_LOOK_S	10 /* are the certificate files as they were? */
+#define RELOAD_TEXT_MAX		65536u /* what is answered to an order */
+#define KEEPER_TLS_LOOK_S	10     /* are the certificate files as they were? */
 #define KEEPER_TLS_PROBLEM_MAX	1024u
 
 enum keeper_phase {
@@ -112,6 +114,21 @@ struct keeper_pending {
 	struct certificates *certificates;
 };
 
+/* Gates of programs before this one, which go on with the sessions that they have. */
+#define KEEPER_LEAVING_MAX (4u * CONF_GATES_MAX)
+
+/* From one program to the next. */
+struct keeper_handover {
+	char program[CONF_PATH_MAX]; /* what is executed */
+	bool is_on;		     /* this one is on its way out */
+	/* What this one was given, and has not taken yet; -1: nothing. */
+	int lock_fd, control_fd;
+	struct keeper_listener listeners[KEEPER_LISTENERS_MAX];
+	size_t listener_count;
+	pid_t leaving[KEEPER_LEAVING_MAX];
+	size_t leaving_count;
+};
+
 struct keeper {
 	const char *config_path; /* borrowed */
 	struct event_base *base;
@@ -138,6 +155,7 @@ struct keeper {
 
 	struct keeper_intercept intercept;
 	struct keeper_pending pending;
+	struct keeper_handover handover;
 	uint64_t generation; /* the last one that was given to a configuration */
 
 	int control_fd, lock_fd;
@@ -230,6 +248,29 @@ int intercept_rules(const struct keeper *keeper, size_t *out_wanted,
 void intercept_give_sockets(struct keeper_child *gate,
 			    const struct msg_socket_want *want);
 
+/* ---- keeper_handover ---- */
+
+/* Remember which program this is: at the start, while its file is still there. 0; -errno. */
+int handover_note_program(struct keeper *keeper) MUST_CHECK;
+/* Take over what the program before has left to this one, if one did. */
+void handover_take(struct keeper *keeper);
+/* The sockets of an endpoint that were handed over, one for each gate. false: there are none, or another number. */
+bool handover_take_listener(struct keeper *keeper, const struct conf_endpoint *endpoint,
+			    uint8_t gates, int out_fds[CONF_GATES_MAX]) MUST_CHECK;
+/* What was handed over and nobody has taken. */
+void handover_close_rest(struct keeper *keeper);
+/* May the program that is installed now take over? 0; -errno: @out_text says why. */
+int handover_check(const struct keeper *keeper,
+		   char out_text[RELOAD_TEXT_MAX]) MUST_CHECK;
+/* Let the gates leave; then ledger and checker have to end. */
+void handover_leave(struct keeper *keeper);
+/* Execute it. Returns only if that fails. */
+void handover_exec(struct keeper *keeper);
+/* Collect gates of programs before that have ended. */
+void handover_reap(struct keeper *keeper);
+/* Kill those that are left. */
+void handover_end(struct keeper *keeper);
+
 /* ---- keeper_listeners ---- */
 
 /* Open what @conf lists and is not open yet; all or nothing. @out_opened: how many, at the end. */
@@ -308,8 +349,6 @@ int watch_start(struct keeper *keeper) MUST_CHECK;
 void watch_free(struct keeper *keeper);
 
 /* ---- keeper_reload ---- */
-
-#define RELOAD_TEXT_MAX 65536u
 
 /* Who asks for a reload, and how. All zero: nobody's way in is at stake, and it stays. */
 struct reload_wish {

@@ -67,9 +67,10 @@ static json_t *interfaces_json(const struct keeper *keeper)
 static json_t *process_json(const char *role, const struct keeper_child *child)
 {
 	return json_pack(
-		"{s:s, s:i, s:o, s:I, s:i}", "role", role, "index", (int)child->index,
+		"{s:s, s:i, s:o, s:o, s:i}", "role", role, "index", (int)child->index,
 		"pid", child->pid > 0 ? json_integer(child->pid) : json_null(), "started",
-		(json_int_t)child->started_wall_s, "restarts", (int)child->restarts);
+		child->started_wall_s ? json_integer(child->started_wall_s) : json_null(),
+		"restarts", (int)child->restarts);
 }
 
 static json_t *processes_json(const struct keeper *keeper)
@@ -85,6 +86,15 @@ static json_t *processes_json(const struct keeper *keeper)
 		(void)json_array_append_new(array,
 					    process_json(roles[keeper->children[i].role],
 							 &keeper->children[i]));
+	for (size_t i = 0; i < keeper->handover.leaving_count; i++) {
+		const struct keeper_child leaving = {
+			.index = (uint32_t)i,
+			.pid = keeper->handover.leaving[i],
+		};
+
+		(void)json_array_append_new(array,
+					    process_json("gate-leaving", &leaving));
+	}
 	return array;
 }
 

@@ -30,8 +30,8 @@ static const ctl_command_fn commands[CTL_COMMAND_COUNT] = {
 	[CTL_UNBAN] = ctl_command_unban,       [CTL_BANS] = ctl_command_bans,
 	[CTL_WHY] = ctl_command_why,	       [CTL_POLICY] = ctl_command_policy,
 	[CTL_SESSIONS] = ctl_command_sessions, [CTL_RELOAD] = ctl_command_reload,
-	[CTL_CONFIRM] = ctl_command_confirm,   [CTL_VERIFY] = ctl_command_verify,
-	[CTL_EVENTS] = ctl_command_events,
+	[CTL_CONFIRM] = ctl_command_confirm,   [CTL_UPGRADE] = ctl_command_upgrade,
+	[CTL_VERIFY] = ctl_command_verify,     [CTL_EVENTS] = ctl_command_events,
 };
 
 /* ---- a request ---------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ void ctl_command_policy(struct ctl_client *client, const json_t *args);
 void ctl_command_sessions(struct ctl_client *client, const json_t *args);
 void ctl_command_reload(struct ctl_client *client, const json_t *args);
 void ctl_command_confirm(struct ctl_client *client, const json_t *args);
+void ctl_command_upgrade(struct ctl_client *client, const json_t *args);
 void ctl_command_verify(struct ctl_client *client, const json_t *args);
 void ctl_command_events(struct ctl_client *client, const json_t *args);
 

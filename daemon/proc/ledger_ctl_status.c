@@ -284,3 +284,11 @@ void ctl_command_confirm(struct ctl_client *client, const json_t *args)
 	(void)args;
 	order_send(client, &order);
 }
+
+void ctl_command_upgrade(struct ctl_client *client, const json_t *args)
+{
+	const struct msg_order order = {.kind = ORDER_UPGRADE};
+
+	(void)args;
+	order_send(client, &order);
+}

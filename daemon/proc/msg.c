@@ -107,7 +107,7 @@ static bool peer_is_valid(const struct msg *msg, bool has_fd)
 static bool drain_is_valid(const struct msg *msg, bool has_fd)
 {
 	(void)has_fd;
-	return msg->drain.grace_s >= 0;
+	return msg->drain.grace_s >= 0 && msg->drain.is_handover <= 1;
 }
 
 static bool strike_is_valid(const struct msg *msg, bool has_fd)

@@ -117,6 +117,9 @@ struct msg_peer {
 
 struct msg_drain {
 	int64_t grace_s;
+	uint32_t
+		is_handover; /* 1: sessions may go on until they end, for so long; the keeper will be gone */
+	uint32_t pad;
 };
 
 struct msg_strike {
@@ -250,6 +253,7 @@ struct msg_ban_walk {
 enum order_kind {
 	ORDER_RELOAD,  /* read the configuration again */
 	ORDER_CONFIRM, /* the last one may stay */
+	ORDER_UPGRADE, /* the program's file is a new one: it takes over */
 	ORDER_STATUS,  /* interfaces, modes, children, counters: as JSON text */
 	ORDER_VERIFY,  /* kernel lists and services against the snapshot: as JSON text */
 	ORDER_COUNT,

@@ -334,7 +334,8 @@ int sandbox_keeper(void)
 
 		for (int i = 0; i < count; i++)
 			keep = keep || kept[i] == cap;
-		if (!keep && cap_drop_bound(cap) && errno != EINVAL)
+		/* One that another program of ours has started is without it already. */
+		if (!keep && cap_get_bound(cap) == 1 && cap_drop_bound(cap))
 			err = -errno;
 	}
 	if (!err && cap_set_proc(wanted))

@@ -12,7 +12,7 @@ static const char *const command_names[CTL_COMMAND_COUNT] = {
 	[CTL_STATUS] = "status",     [CTL_BAN] = "ban",		[CTL_UNBAN] = "unban",
 	[CTL_BANS] = "bans",	     [CTL_WHY] = "why",		[CTL_POLICY] = "policy",
 	[CTL_SESSIONS] = "sessions", [CTL_RELOAD] = "reload",	[CTL_VERIFY] = "verify",
-	[CTL_EVENTS] = "events",     [CTL_CONFIRM] = "confirm",
+	[CTL_EVENTS] = "events",     [CTL_CONFIRM] = "confirm", [CTL_UPGRADE] = "upgrade",
 };
 
 const char *ctl_command_name(enum ctl_command command)

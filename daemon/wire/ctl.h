@@ -29,6 +29,7 @@
  *                                                               started bytes_in bytes_out
  *   reload    force?, caller?, confirm_s?                       done.message: what changed, or the error
  *   confirm   {}                                                done.message
+ *   upgrade   {}                                                done.message
  *   verify    {}                                                where addr policy problem
  *   events    {}                                                event time ...; ends with the client
  *
@@ -52,7 +53,7 @@
  *   version, hostname (texts), generation, started, bans, bans_max, strikes (clients with strikes), sessions
  *   store      {state "ok" | "read-only" | "set-aside", path, bytes}
  *   interfaces [{name, mode "native" | "generic" | "off", wanted "auto" | "native" | "generic" | "off"}]
- *   processes  [{role, index, pid, started, restarts}]
+ *   processes  [{role, index, pid, started, restarts}]; pid null: not running; role "gate-leaving": of a program before
  *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}, checks {ptr_hit, ptr_would, ...}}]
  *              counters as in bpf/abi.h; checks: sessions since the ledger began, by check (only those that found
  *              something) and result: _hit (enforced), _would (observed), _unknown
@@ -111,6 +112,7 @@ enum ctl_command {
 	CTL_SESSIONS,
 	CTL_RELOAD,
 	CTL_CONFIRM,
+	CTL_UPGRADE,
 	CTL_VERIFY,
 	CTL_EVENTS,
 	CTL_COMMAND_COUNT,

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/keeper_handover - a new program takes over: no connection is refused, no session is cut.
+ *
+ * The keeper executes the program anew, in its own place (same process id, so a service manager sees nothing), and
+ * hands it what must not be closed meanwhile: the lock, the control socket and the listening sockets. The gates of the
+ * old program accept nobody any more and go on with the sessions that they have, without a keeper; the new one knows
+ * their process ids, to collect them. The kernel's part (maps, link, nftables) is taken over as at any start.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "proc/keeper_state.h"
+
+#define HANDOVER_VARIABLE "POSTERN_HANDOVER"
+#define HANDOVER_FORMAT	  1
+#define CHECK_WAIT_S \
+	60 /* for --check of the new program: a list of a million entries takes seconds */
+#define CHECK_LOOK_MS 20
+
+/* ---- the new program: is it any good? ---------------------------------------------------------------- */
+
+int handover_note_program(struct keeper *keeper)
+{
+	const ssize_t len = readlink("/proc/self/exe", keeper->handover.program,
+				     sizeof(keeper->handover.program) - 1);
+
+	if (len <= 0)
+		return len ? -errno : -ENOENT;
+	keeper->handover.program[len] = '\0';
+	return 0;
+}
+
+/* In the child: nothing of the keeper's stays open but what is said on standard error. */
+static void check_child(const struct keeper *keeper)
+{
+	const int nowhere = open("/dev/null", O_RDWR);
+
+	if (nowhere < 0 || dup2(nowhere, STDIN_FILENO) < 0 ||
+	    dup2(nowhere, STDOUT_FILENO) < 0)
+		_exit(1);
+	(void)execl(keeper->handover.program, keeper->handover.program, "--check",
+		    keeper->config_path, (char *)NULL);
+	_exit(127);
+}
+
+/* Reads the configuration as the new program will. 0; -errno. */
+static int check_program(const struct keeper *keeper)
+{
+	const struct timespec pause = {.tv_nsec = (long)(CHECK_LOOK_MS * NS_PER_MS)};
+	const uint64_t ends_ns = clock_mono_ns() + CHECK_WAIT_S * NS_PER_S;
+	pid_t pid = fork();
+	int status = 0;
+	pid_t got;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		check_child(keeper);
+	while ((got = waitpid(pid, &status, WNOHANG)) == 0) {
+		if (clock_mono_ns() > ends_ns) {
+			(void)kill(pid, SIGKILL);
+			(void)waitpid(pid, NULL, 0);
+			return -ETIMEDOUT;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	if (got < 0)
+		return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
+}
+
+int handover_check(const struct keeper *keeper, char out_text[RELOAD_TEXT_MAX])
+{
+	int err = keeper->phase == PHASE_RUN ? check_program(keeper) : -EBUSY;
+
+	if (err) {
+		(void)snprintf(out_text, RELOAD_TEXT_MAX,
+			       "%s --check %s: %s; nothing has changed",
+			       keeper->handover.program, keeper->config_path,
+			       err == -EINVAL
+				       ? "it refuses the configuration: the log says why"
+			       : err == -EBUSY ? "posternd is starting or stopping"
+					       : strerror(-err));
+		return err;
+	}
+	(void)snprintf(out_text, RELOAD_TEXT_MAX, "%s takes over",
+		       keeper->handover.program);
+	return 0;
+}
+
+void handover_leave(struct keeper *keeper)
+{
+	const struct msg leave = {
+		.type = MSG_DRAIN,
+		.drain = {.grace_s = keeper_conf(keeper)->limits.handover_grace_s,
+			  .is_handover = 1},
+	};
+
+	keeper->handover.is_on = true;
+	for (size_t i = 0; i < keeper->child_count; i++)
+		if (keeper->children[i].role == ROLE_GATE && keeper->children[i].channel)
+			child_send(&keeper->children[i], &leave, -1);
+}
+
+/* ---- what is handed over --------------------------------------------------------------------------------- */
+
+static bool keep_open(int fd)
+{
+	return fcntl(fd, F_SETFD, 0) == 0;
+}
+
+static json_t *listener_json(const struct keeper *keeper,
+			     const struct keeper_listener *listener)
+{
+	char text[ADDR_TEXT_MAX];
+	json_t *fds = json_array();
+
+	for (uint8_t i = 0; i < keeper_conf(keeper)->gates; i++)
+		if (keep_open(listener->fds[i]))
+			(void)json_array_append_new(fds, json_integer(listener->fds[i]));
+	return json_pack("{s:s, s:i, s:o}", "addr",
+			 addr_format(&listener->endpoint.addr, text), "port",
+			 (int)listener->endpoint.port, "fds", fds);
+}
+
+static json_t *gates_json(const struct keeper *keeper)
+{
+	json_t *pids = json_array();
+
+	for (size_t i = 0; i < keeper->child_count; i++)
+		if (keeper->children[i].role == ROLE_GATE && keeper->children[i].pid > 0)
+			(void)json_array_append_new(
+				pids, json_integer(keeper->children[i].pid));
+	for (size_t i = 0; i < keeper->handover.leaving_count; i++)
+		(void)json_array_append_new(pids,
+					    json_integer(keeper->handover.leaving[i]));
+	return pids;
+}
+
+void handover_exec(struct keeper *keeper)
+{
+	AUTO(free_mem) char *text = NULL;
+	json_t *listeners = json_array();
+	json_t *all;
+
+	for (size_t i = 0; i < keeper->listener_count; i++)
+		(void)json_array_append_new(listeners,
+					    listener_json(keeper, &keeper->listeners[i]));
+	all = json_pack("{s:i, s:i, s:i, s:o, s:o}", "format", HANDOVER_FORMAT, "lock",
+			keeper->lock_fd, "control", keeper->control_fd, "listeners",
+			listeners, "gates", gates_json(keeper));
+	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	json_decref(all);
+	if (text && keep_open(keeper->lock_fd) && keep_open(keeper->control_fd) &&
+	    setenv(HANDOVER_VARIABLE, text, 1) == 0)
+		(void)execl(keeper->handover.program, keeper->handover.program,
+			    "--config", keeper->config_path, (char *)NULL);
+	log_error("event=error what=handover program=%s reason=\"%s\"",
+		  keeper->handover.program, strerror(errno));
+}
+
+/* ---- and taken over ---------------------------------------------------------------------------------------- */
+
+/* A descriptor that is open, and from now on closed at the next exec; -1. */
+static int fd_of(const json_t *value)
+{
+	const json_int_t fd = json_is_integer(value) ? json_integer_value(value) : -1;
+
+	if (fd <= STDERR_FILENO || fd > INT32_MAX || fcntl((int)fd, F_SETFD, FD_CLOEXEC))
+		return -1;
+	return (int)fd;
+}
+
+static bool take_listener(struct keeper_listener *listener, const json_t *value)
+{
+	const char *addr = json_string_value(json_object_get(value, "addr"));
+	const json_int_t port = json_integer_value(json_object_get(value, "port"));
+	const json_t *fds = json_object_get(value, "fds");
+	const json_t *fd;
+	size_t i;
+
+	for (i = 0; i < CONF_GATES_MAX; i++)
+		listener->fds[i] = -1;
+	json_array_foreach(fds, i, fd)
+	{
+		if (i < CONF_GATES_MAX)
+			listener->fds[i] = fd_of(fd);
+	}
+	listener->endpoint.port = (uint16_t)port;
+	return addr && port > 0 && port <= UINT16_MAX &&
+	       addr_parse(addr, &listener->endpoint.addr) == 0;
+}
+
+static void take_all(struct keeper_handover *handover, const json_t *all)
+{
+	const json_t *value;
+	size_t i;
+
+	handover->lock_fd = fd_of(json_object_get(all, "lock"));
+	handover->control_fd = fd_of(json_object_get(all, "control"));
+	json_array_foreach(json_object_get(all, "listeners"), i, value)
+	{
+		if (handover->listener_count < KEEPER_LISTENERS_MAX &&
+		    take_listener(&handover->listeners[handover->listener_count], value))
+			handover->listener_count++;
+	}
+	json_array_foreach(json_object_get(all, "gates"), i, value)
+	{
+		const json_int_t pid = json_integer_value(value);
+
+		if (handover->leaving_count < KEEPER_LEAVING_MAX && pid > 1 &&
+		    pid <= INT32_MAX)
+			handover->leaving[handover->leaving_count++] = (pid_t)pid;
+	}
+}
+
+void handover_take(struct keeper *keeper)
+{
+	struct keeper_handover *handover = &keeper->handover;
+	const char *text = getenv(HANDOVER_VARIABLE);
+	json_t *all;
+
+	handover->lock_fd = handover->control_fd = -1;
+	if (!text)
+		return;
+	all = json_loads(text, 0, NULL);
+	if (json_integer_value(json_object_get(all, "format")) == HANDOVER_FORMAT)
+		take_all(handover, all);
+	json_decref(all);
+	(void)unsetenv(HANDOVER_VARIABLE);
+	log_info("event=handover listeners=%zu gates=%zu", handover->listener_count,
+		 handover->leaving_count);
+}
+
+bool handover_take_listener(struct keeper *keeper, const struct conf_endpoint *endpoint,
+			    uint8_t gates, int out_fds[CONF_GATES_MAX])
+{
+	struct keeper_handover *handover = &keeper->handover;
+
+	for (size_t i = 0; i < handover->listener_count; i++) {
+		struct keeper_listener *listener = &handover->listeners[i];
+		uint8_t count = 0;
+
+		while (count < CONF_GATES_MAX && listener->fds[count] >= 0)
+			count++;
+		/* The kernel spreads clients over as many sockets as there were gates. */
+		if (count != gates || listener->endpoint.port != endpoint->port ||
+		    !addr_equal(&listener->endpoint.addr, &endpoint->addr))
+			continue;
+		for (uint8_t j = 0; j < gates; j++)
+			out_fds[j] = TAKE_FD(listener->fds[j]);
+		return true;
+	}
+	return false;
+}
+
+void handover_close_rest(struct keeper *keeper)
+{
+	struct keeper_handover *handover = &keeper->handover;
+
+	for (size_t i = 0; i < handover->listener_count; i++)
+		for (size_t j = 0; j < CONF_GATES_MAX; j++)
+			close_fd(&handover->listeners[i].fds[j]);
+	handover->listener_count = 0;
+}
+
+/* ---- gates of the program before ------------------------------------------------------------------------------ */
+
+void handover_reap(struct keeper *keeper)
+{
+	struct keeper_handover *handover = &keeper->handover;
+
+	for (size_t i = 0; i < handover->leaving_count;) {
+		const pid_t pid = handover->leaving[i];
+		const pid_t got = waitpid(pid, NULL, WNOHANG);
+
+		if (got == 0 || (got < 0 && errno != ECHILD)) {
+			i++;
+			continue;
+		}
+		log_info(
+			"event=child-ended process=gate pid=%d reason=\"of the program before: its last session is over\"",
+			(int)pid);
+		handover->leaving[i] = handover->leaving[--handover->leaving_count];
+	}
+}
+
+void handover_end(struct keeper *keeper)
+{
+	struct keeper_handover *handover = &keeper->handover;
+
+	for (size_t i = 0; i < handover->leaving_count; i++) {
+		(void)kill(handover->leaving[i], SIGKILL);
+		(void)waitpid(handover->leaving[i], NULL, 0);
+	}
+	handover->leaving_count = 0;
+	handover_close_rest(keeper);
+}
