@@ -156,12 +156,12 @@ static bool read_argument(struct reading *r, enum argument rule, const char *tex
 /* directive = [ "+" / "-" / "?" / "~" ] mechanism */
 static bool read_directive(struct reading *r)
 {
-	static const char qualifiers[] = "+-~?"; /* in the order of enum spf_result */
+	static const char qualifiers[] = "+-~?"; /* from SPF_PASS on */
 	const char *name = r->text, *qualifier = strchr(qualifiers, name[0]);
 	size_t len = r->len, name_len;
 
 	if (qualifier) {
-		r->term.qualifier = (uint8_t)(qualifier - qualifiers);
+		r->term.qualifier = (uint8_t)(SPF_PASS + (qualifier - qualifiers));
 		name++;
 		len--;
 	}
@@ -238,7 +238,7 @@ static bool read_term(struct reading *r, size_t record_len, size_t *at, bool *ou
 	r->len = end ? (size_t)(end - r->text) : record_len - *at;
 	*at += r->len;
 
-	r->term = (struct spf_term){.len4 = 32, .len6 = 128};
+	r->term = (struct spf_term){.qualifier = SPF_PASS, .len4 = 32, .len6 = 128};
 	r->term.text = span_of(r, r->text, r->len);
 	name_len = modifier_name(r->text, r->len);
 	*out_is_good = term_is_visible(r) &&

@@ -21,13 +21,13 @@
 #define SPF_RECORD_MAX \
 	8192u /* bytes; the largest that domains publish are a fourth of it */
 
-/* What the check of a sender's domain can come to, section 2.6. A qualifier stands for the first four. */
+/* What the check of a sender's domain can come to, section 2.6. Qualifiers stand for PASS to NEUTRAL. */
 enum spf_result {
+	SPF_NONE,
 	SPF_PASS,
 	SPF_FAIL,
 	SPF_SOFTFAIL,
 	SPF_NEUTRAL,
-	SPF_NONE,
 	SPF_TEMPERROR,
 	SPF_PERMERROR,
 	SPF_RESULT_COUNT,
