@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 
+#define ESCAPED_MAX	 512u /* a name of 255 octets, each of which may be a backslash */
 #define SERVERS_TEXT_MAX (DNS_SERVERS_MAX * (ADDR_TEXT_MAX + 10u))
 
 struct dns {
@@ -151,17 +152,39 @@ static void dns_on_reply(void *context, int status, int timeouts, unsigned char 
 		       bytes && len > 0 ? (size_t)len : 0);
 }
 
+/* To the library a backslash begins an escape. Return: false, the name is longer than any. */
+static bool name_escape(const char *name, char out_name[ESCAPED_MAX])
+{
+	size_t len = 0;
+
+	for (; *name; name++) {
+		if (len + 3 > ESCAPED_MAX)
+			return false;
+		if (*name == '\\')
+			out_name[len++] = '\\';
+		out_name[len++] = *name;
+	}
+	out_name[len] = '\0';
+	return true;
+}
+
 void dns_ask(struct dns *dns, const char *name, uint16_t type, dns_reply_fn reply,
 	     void *context)
 {
-	struct question *question = malloc(sizeof(*question));
+	char escaped[ESCAPED_MAX];
+	struct question *question;
 
+	if (!name_escape(name, escaped)) {
+		reply(context, DNS_NO_NAME, NULL, 0);
+		return;
+	}
+	question = malloc(sizeof(*question));
 	if (!question) {
 		reply(context, DNS_FAILED, NULL, 0);
 		return;
 	}
 	*question = (struct question){.reply = reply, .context = context};
-	ares_query(dns->channel, name, ns_c_in, type, dns_on_reply, question);
+	ares_query(dns->channel, escaped, ns_c_in, type, dns_on_reply, question);
 }
 
 void dns_on_ready(struct dns *dns, int fd, bool readable, bool writable)

@@ -70,7 +70,7 @@ int dns_set_servers(struct dns *dns, const struct dns_server *servers,
 
 /**
  * dns_ask - send a question of class IN.
- * @name: with or without a final dot; never searched in a domain of this host
+ * @name: labels as they are, with or without a final dot; never searched in a domain of this host
  * @type: number of the record type
  * @reply, @context: called exactly once, perhaps before this returns
  */
