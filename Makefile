@@ -79,6 +79,8 @@ BPFT_SRC  := $(sort $(wildcard tests/bpf/test_*.c))
 SCRIPT_TESTS := $(wildcard tests/unit/scripts/test_*.py)
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bench/bench_*.c)))
+# libspf2 is what the SPF cases are compared with; not every release has it.
+BENCH_SRC := $(if $(wildcard /usr/include/spf2/spf.h),$(BENCH_SRC),$(filter-out %/bench_spf.c,$(BENCH_SRC)))
 ALL_C     := $(filter-out %.bpf.c,$(sort $(wildcard daemon/*.c daemon/*/*.c cli/*.c tests/*.c tests/*/*.c tests/*/*/*.c)))
 ALL_H     := $(sort $(wildcard daemon/*/*.h cli/*.h tests/*.h tests/*/*.h tests/*/*/*.h bpf/abi.h))
 BPF_FILES := $(wildcard bpf/*.[ch] tests/bench/*.bpf.c)
@@ -161,6 +163,8 @@ helpers = $(call objs,$(patsubst $(CURDIR)/%,%,$(abspath $(addprefix $(dir $(1))
 $(TESTS) $(BPFTESTS) $(BENCHES): $(BUILD)/%: $(OBJ)/%.o $$(call helpers,%.c) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(LINK) -o $@ $^ $(TEST_LIBS) $(LIB_LIBS)
+
+$(BUILD)/tests/bench/bench_spf: LIB_LIBS += -lspf2
 
 $(FUZZERS): $(BUILD)/%: $(OBJ)/%.o $$(call helpers,%.c) $(OBJ)/tests/fuzz/replay_main.o $(LIB)
 	$(call say,LINK,$@)
