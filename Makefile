@@ -40,7 +40,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ---- libraries -----------------------------------------------------------------------------------
 
 PKGS     := libbpf libevent_core libssl libcrypto sqlite3 jansson libconfuse libcap libseccomp libcares \
-	libnftnl libmnl
+	libidn2 libnftnl libmnl
 ifneq ($(WITH_SYSTEMD),0)
 HAVE_SYSTEMD := $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo 1)
 endif

@@ -6,15 +6,12 @@
  * What policy/list_parse says of a line becomes an error with file, line and column.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "policy/flags.h"
 #include "policy/list_parse.h"
 #include "proc/config_fill.h"
+#include "proc/config_lines.h"
 
-#define READ_BYTES	    262144u
 #define ERRORS_PER_FILE_MAX 20u
 
 /* What is said once for a policy, with the first place where it was seen. */
@@ -106,105 +103,36 @@ static void entry_add(struct list_reader *reader, const struct list_entry *entry
 	}
 }
 
-static void line_read(struct list_reader *reader, const char *line, size_t len)
+static int line_read(void *context, const char *line, size_t len)
 {
+	struct list_reader *reader = context;
 	struct config_report *report = &reader->fill->config->report;
 	struct list_problem wrong;
 	struct list_entry entry;
 	int result;
 
 	reader->line++;
-	if (len > 0 && line[len - 1] == '\r')
-		len--;
 	result = list_parse_line(line, len, &entry, &wrong);
 	if (result > 0)
 		entry_add(reader, &entry);
 	if (result >= 0)
-		return;
+		return reader->failure;
 	report_error(report, list_place(reader, wrong.column), "%s", wrong.text);
 	if (++reader->errors == ERRORS_PER_FILE_MAX) {
 		report_error(report, list_place(reader, 0),
 			     "too many errors: the rest of this file was not read");
 		reader->failure = -EINVAL;
 	}
-}
-
-/* Hands over the whole lines of the buffer; returns how many bytes they took. */
-static size_t lines_read(struct list_reader *reader, const char *text, size_t len)
-{
-	size_t at = 0;
-
-	while (!reader->failure) {
-		const char *end = memchr(text + at, '\n', len - at);
-
-		if (!end)
-			break;
-		line_read(reader, text + at, (size_t)(end - text) - at);
-		at = (size_t)(end - text) + 1;
-	}
-	return at;
-}
-
-static int file_read(struct list_reader *reader, int fd, char *buffer)
-{
-	size_t len = 0;
-
-	while (!reader->failure) {
-		ssize_t got = read(fd, buffer + len, READ_BYTES - len);
-		size_t taken;
-
-		if (got < 0)
-			return -errno;
-		if (got == 0) {
-			if (len > 0)
-				line_read(reader, buffer, len);
-			return 0;
-		}
-		len += (size_t)got;
-		taken = lines_read(reader, buffer, len);
-		/* No newline in a whole buffer: one line, too long, and the last one read. */
-		if (taken == 0 && len == READ_BYTES) {
-			line_read(reader, buffer, len);
-			return 0;
-		}
-		memmove(buffer, buffer + taken, len - taken);
-		len -= taken;
-	}
-	return 0;
-}
-
-static int list_open(const char *path, int *out_fd)
-{
-	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st))
-		return -errno;
-	if (S_ISDIR(st.st_mode))
-		return -EISDIR;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	*out_fd = TAKE_FD(fd);
-	return 0;
+	return reader->failure;
 }
 
 static void list_read(struct config_fill *fill, struct list_seen *seen, uint16_t list)
 {
 	struct config_place whole = {fill->config->conf.lists[list], 0, 0};
 	struct list_reader reader = {.fill = fill, .seen = seen, .list = list};
-	AUTO(free_mem) char *buffer = malloc(READ_BYTES);
-	AUTO(close_fd) int fd = -1;
-	int err = buffer ? list_open(whole.file, &fd) : -ENOMEM;
 
-	if (!err)
-		err = file_read(&reader, fd, buffer);
-	if (err == -ENOENT)
-		report_error(&fill->config->report, whole,
-			     "there is no such file: make it, or take it out of lists");
-	else if (err)
-		report_error(&fill->config->report, whole, "cannot be read: %s",
-			     strerror(-err));
-	else if (reader.failure == -ENOMEM)
+	lines_read(&fill->config->report, whole, line_read, &reader);
+	if (reader.failure == -ENOMEM)
 		report_error(&fill->config->report, whole, "out of memory");
 }
 
