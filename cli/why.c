@@ -133,8 +133,9 @@ static bool entry_has_flag(const json_t *entry, const char *name)
 }
 
 /* Does the entry ask for the check? One that this program does not know yet is shown. */
-static bool check_applies(const json_t *entry, const char *check)
+static bool check_applies(const json_t *service, const char *check)
 {
+	const json_t *entry = json_object_get(service, "entry");
 	static const struct {
 		const char *check, *flag;
 	} flags[] = {
@@ -143,6 +144,9 @@ static bool check_applies(const json_t *entry, const char *check)
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (strcmp(check, flags[i].check) == 0)
 			return entry_has_flag(entry, flags[i].flag);
+	/* Of mail that is handed in, whoever does it. */
+	if (strcmp(check, "relay") == 0 || strcmp(check, "spoof") == 0)
+		return member_has(service, "relay");
 	return true;
 }
 
@@ -153,7 +157,6 @@ static bool service_is_kernel_only(const json_t *service)
 
 static void why_checks(struct cli *cli, const json_t *service)
 {
-	const json_t *entry = json_object_get(service, "entry");
 	const char *gap = "    checks: ";
 	const json_t *check;
 	size_t i;
@@ -163,7 +166,7 @@ static void why_checks(struct cli *cli, const json_t *service)
 	json_array_foreach(json_object_get(service, "checks"), i, check)
 	{
 		if (strcmp(member_text(check, "mode"), "off") == 0 ||
-		    !check_applies(entry, member_text(check, "check")))
+		    !check_applies(service, member_text(check, "check")))
 			continue;
 		(void)fprintf(cli->out, "%s%s (%s)", gap, member_text(check, "check"),
 			      member_text(check, "mode"));
@@ -195,10 +198,21 @@ static void why_auth(struct cli *cli, const json_t *service)
 		(void)fputs("a session that is logged in is open\n", cli->out);
 }
 
+static void why_relay(struct cli *cli, const json_t *service)
+{
+	if (!member_has(service, "relay"))
+		return;
+	say(cli, "    ", member_text(service, "relay"));
+	if (member_has(service, "routing"))
+		say(cli, "; the routing table ", member_text(service, "routing"));
+	(void)fputc('\n', cli->out);
+}
+
 /* Is there the same to say of both? Then they are told together. */
 static bool service_is_alike(const json_t *a, const json_t *b)
 {
-	return strcmp(member_text(a, "auth_by"), member_text(b, "auth_by")) == 0 &&
+	return member_has(a, "relay") == member_has(b, "relay") &&
+	       strcmp(member_text(a, "auth_by"), member_text(b, "auth_by")) == 0 &&
 	       strcmp(member_text(a, "policy"), member_text(b, "policy")) == 0 &&
 	       strcmp(member_text(a, "verdict"), member_text(b, "verdict")) == 0 &&
 	       service_is_kernel_only(a) == service_is_kernel_only(b);
@@ -239,6 +253,7 @@ static void why_service(struct cli *cli, const json_t *why, size_t at)
 		why_ban(cli, why_ban_find(why, policy, member_text(service, "ban_addr")));
 	why_entry(cli, json_object_get(service, "entry"));
 	why_auth(cli, service);
+	why_relay(cli, service);
 	if (strcmp(member_text(service, "verdict"), PERMIT) == 0)
 		why_checks(cli, service);
 }

@@ -39,6 +39,7 @@ static const struct conf_limits limits_defaults = {
 	.dns_cache_entries = 65536,
 	.am_clients_max = 100000,
 	.triplets_max = 1000000,
+	.routes_max = 100000,
 	.greeting_timeout_s = 2 * MINUTE_S,
 	.command_timeout_s = 5 * MINUTE_S,
 	.data_timeout_s = 3 * MINUTE_S,
@@ -69,6 +70,8 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_HELO] = MODE_ENFORCE,
 				[CHECK_PTR] = MODE_OBSERVE,
 				[CHECK_GREYLIST] = MODE_ENFORCE,
+				[CHECK_RELAY] = MODE_ENFORCE,
+				[CHECK_SPOOF] = MODE_ENFORCE,
 			},
 		.strikes = strikes_defaults,
 		.am_window_s = 5 * MINUTE_S,
@@ -188,10 +191,9 @@ const char *check_mode_name(enum check_mode mode)
 const char *conf_check_name(enum conf_check check)
 {
 	static const char *const names[] = {
-		[CHECK_STRIKES] = "strikes",
-		[CHECK_HELO] = "helo",
-		[CHECK_PTR] = "ptr",
-		[CHECK_GREYLIST] = "greylist",
+		[CHECK_STRIKES] = "strikes", [CHECK_HELO] = "helo",
+		[CHECK_PTR] = "ptr",	     [CHECK_GREYLIST] = "greylist",
+		[CHECK_RELAY] = "relay",     [CHECK_SPOOF] = "spoof",
 	};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == CHECK_COUNT, "a name for each");

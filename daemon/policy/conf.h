@@ -61,6 +61,8 @@ enum conf_check {
 	CHECK_HELO,	/* HE */
 	CHECK_PTR,	/* PTR */
 	CHECK_GREYLIST, /* GL */
+	CHECK_RELAY,	/* AR */
+	CHECK_SPOOF,	/* permit-spoofing: a local domain as the sender */
 	CHECK_COUNT,
 };
 
@@ -201,6 +203,7 @@ struct conf_limits {
 	uint32_t dns_cache_entries;   /* answers of the DNS that are kept */
 	uint32_t am_clients_max;      /* clients whose last login is remembered */
 	uint32_t triplets_max;	      /* of greylisting, with networks that pass */
+	uint32_t routes_max;	      /* rows of the routing table */
 	int64_t greeting_timeout_s;   /* from connect to a valid EHLO */
 	int64_t command_timeout_s;    /* RFC 5321 4.5.3.2.7: 5 min */
 	int64_t data_timeout_s;	      /* each read while in DATA; 4.5.3.2.5: 3 min */
@@ -230,6 +233,8 @@ struct conf {
 	char state_dir[CONF_PATH_MAX];
 	char run_dir[CONF_PATH_MAX];
 	char pin_dir[CONF_PATH_MAX];
+	char local_domains_file[CONF_PATH_MAX]; /* ""; where text_row.origin says so */
+	char routes_file[CONF_PATH_MAX];	/* the same */
 	char interfaces[CONF_INTERFACES_MAX][16];
 	uint8_t interface_count;
 	uint8_t xdp;   /* enum xdp_wish */

@@ -151,6 +151,7 @@ static int counts_check(const struct conf *conf, char *out_problem)
 		 conf->limits.tls_handshakes_per_client_max, 1, 1000000},
 		{"am-clients-max", conf->limits.am_clients_max, 1, 10000000},
 		{"triplets-max", conf->limits.triplets_max, 1, 16777216},
+		{"routes-max", conf->limits.routes_max, 1, 1000000},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "proc/config_fill.h"
+#include "proc/config_names.h"
 
 /* The name of a section becomes the name of a pin, a column and a log value. */
 static bool title_is_valid(const char *title)
@@ -276,13 +277,29 @@ static void load_defaults(struct conf *conf)
 		(void)text_copy(conf->hostname, sizeof(conf->hostname), "localhost");
 }
 
+static bool speaks_smtp(const struct conf_service *service)
+{
+	return service->type == SERVICE_SMTP || service->type == SERVICE_SUBMISSION ||
+	       service->type == SERVICE_SUBMISSIONS;
+}
+
+static const struct conf_policy *policy_of(const struct config *config,
+					   const struct conf_service *service)
+{
+	return &config->conf.policies[service->policy];
+}
+
 /* A mail host on this machine trusts 127.0.0.1 as it comes, and with none that is every client. */
-static void warn_relay(struct config_report *report, struct config_place at,
+static void warn_relay(struct config *config, struct config_place at,
 		       const struct conf_service *service)
 {
-	if (service->type == SERVICE_TCP ||
-	    service->client_address != CLIENT_ADDRESS_NONE)
+	struct config_report *report = &config->report;
+
+	if (!speaks_smtp(service) || service->client_address != CLIENT_ADDRESS_NONE)
 		return;
+	if (text_builder_count(config->domains) > 0 &&
+	    policy_of(config, service)->mode[CHECK_RELAY] == MODE_ENFORCE)
+		return; /* nothing comes to the backend that it should not relay */
 	for (size_t i = 0; i < service->backend_count; i++) {
 		if (!addr_is_loopback(&service->backend[i].addr))
 			continue;
@@ -292,6 +309,26 @@ static void warn_relay(struct config_report *report, struct config_place at,
 			"every client for this host, and relays for all if it trusts it (Postfix: "
 			"mynetworks); better proxy or xclient",
 			service->name);
+		return;
+	}
+}
+
+/* Once, for the first service that may want it. relay = off says that it is meant so. */
+static void warn_no_domains(struct config *config, struct config_place at)
+{
+	for (size_t i = 0; i < config->conf.service_count; i++) {
+		const struct conf_service *service = &config->conf.services[i];
+		const struct conf_policy *policy = policy_of(config, service);
+
+		if (!speaks_smtp(service) ||
+		    !conf_service_is_on(&config->conf, service) ||
+		    policy->mode[CHECK_RELAY] == MODE_OFF)
+			continue;
+		report_warning(
+			&config->report, at,
+			"local-domains is empty: who may relay is left to the mail host; name the "
+			"domains it takes mail for, or say relay = off in policy %s",
+			policy->name);
 		return;
 	}
 }
@@ -313,7 +350,9 @@ static void warn_doubtful(struct config_fill *fill)
 			"interfaces is empty: nothing is dropped in the kernel; set it to the "
 			"interfaces that clients come in by (see ip link)");
 	for (size_t i = 0; i < conf->service_count; i++)
-		warn_relay(report, whole, &conf->services[i]);
+		warn_relay(fill->config, whole, &conf->services[i]);
+	if (text_builder_count(fill->config->domains) == 0)
+		warn_no_domains(fill->config, whole);
 }
 
 static void load_all(struct config_fill *fill, const struct config_tree *tree)
@@ -336,6 +375,7 @@ static void load_all(struct config_fill *fill, const struct config_tree *tree)
 		report_error(report, (struct config_place){fill->source->path, 0, 0},
 			     "%s", problem);
 	fill_lists(fill);
+	names_read_files(fill);
 	if (report->errors == 0)
 		fill_certificates(fill);
 	if (report->errors == 0)
@@ -350,6 +390,10 @@ int config_load(const char *path, struct config **out_config)
 	bool is_bad;
 
 	if (!config)
+		return -ENOMEM;
+	config->domains = text_builder_new();
+	config->routes = text_builder_new();
+	if (!config->domains || !config->routes)
 		return -ENOMEM;
 	conf_init(&config->conf);
 	config->conf.gates = 0; /* not set: as many as processors */
@@ -373,6 +417,8 @@ void config_free(struct config **config)
 	for (size_t i = 0; i < CONF_POLICIES_MAX; i++)
 		prefix_builder_free(&(*config)->builders[i]);
 	certificates_free(&(*config)->certificates);
+	text_builder_free(&(*config)->domains);
+	text_builder_free(&(*config)->routes);
 	free(*config);
 	*config = NULL;
 }

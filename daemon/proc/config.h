@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/prefix_table.h"
+#include "base/text_table.h"
 #include "policy/conf.h"
 #include "proc/certificates.h"
 #include "proc/config_read.h"
@@ -18,10 +19,11 @@
 struct config {
 	struct conf conf; /* ids of policies are still 0 */
 	struct prefix_builder
-		*builders[CONF_POLICIES_MAX]; /* sorted; by index of the policy */
-	uint32_t entries[CONF_POLICIES_MAX];  /* rows of each */
-	uint32_t lists[CONF_POLICIES_MAX];    /* bit 1 << index into conf.lists */
-	struct certificates *certificates;    /* NULL: none are needed */
+		*builders[CONF_POLICIES_MAX];  /* sorted; by index of the policy */
+	struct text_builder *domains, *routes; /* policy/relay, policy/routing */
+	uint32_t entries[CONF_POLICIES_MAX];   /* rows of each policy */
+	uint32_t lists[CONF_POLICIES_MAX];     /* bit 1 << index into conf.lists */
+	struct certificates *certificates;     /* NULL: none are needed */
 	struct config_report report;
 };
 

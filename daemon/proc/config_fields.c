@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "policy/strikes.h"
 #include "proc/config_fill.h"
+#include "proc/config_names.h"
 
 #define DNS_PORT  53
 #define MINUTE_S  60u
@@ -35,6 +36,8 @@ static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const backend_tls_names[] = {"none", "starttls", "implicit", NULL};
 static const char *const dns_failure_names[] = {"accept", "defer", NULL};
 static const char *const repeat_names[] = {"count", "ignore", NULL};
+/* In the order of enum check_mode: who permits it checks nothing. */
+static const char *const spoofing_names[] = {"yes", "observe", "no", NULL};
 
 /* ---- values of their own kind -------------------------------------------------------------- */
 
@@ -291,6 +294,10 @@ static const struct config_field root_fields[] = {
 	CHOICE("log-level", struct conf, log_level, level_names),
 	LIST("never-ban", store_never_ban),
 	LIST("dns", store_dns),
+	LIST("local-domains", names_store_domain),
+	OWN("local-domains-file", names_store_domains_file),
+	LIST("routes", names_store_route),
+	OWN("routes-file", names_store_routes_file),
 	YES("i-want-an-open-relay", struct conf, want_open_relay),
 };
 
@@ -309,6 +316,8 @@ static const struct config_field policy_fields[] = {
 	DURATION("greylist-window", struct conf_policy, greylist.window_s, 1, 30 * DAY_S),
 	DURATION("greylist-lifetime", struct conf_policy, greylist.lifetime_s, 1, YEAR_S),
 	NUMBER("greylist-auto-pass", struct conf_policy, greylist.auto_pass, 0, 1000),
+	CHOICE("relay", struct conf_policy, mode[CHECK_RELAY], mode_names),
+	CHOICE("permit-spoofing", struct conf_policy, mode[CHECK_SPOOF], spoofing_names),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
 	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),
 	DURATION("ban-time", struct conf_policy, strikes.ban_time_s, 1, FOREVER_S),
@@ -363,6 +372,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT("strikes-clients-max", strikes_clients_max, 1024, 4194304),
 	LIMIT("am-clients-max", am_clients_max, 1024, 4194304),
 	LIMIT("triplets-max", triplets_max, 1024, 16777216),
+	LIMIT("routes-max", routes_max, 1, TEXT_TABLE_ROWS_MAX),
 	LIMIT_TIME("greeting-timeout", greeting_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("command-timeout", command_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("data-timeout", data_timeout_s, 1, HOUR_S),

@@ -14,8 +14,11 @@
 enum check_mode report_mode(const struct session *s, enum conf_check check)
 {
 	const struct conf_policy *policy = session_policy(s);
+	const struct conf *conf = s->gate->conf;
 
-	return policy ? (enum check_mode)policy->mode[check] : MODE_OFF;
+	if (!policy || !conf_service_is_on(conf, &conf->services[s->service]))
+		return MODE_OFF;
+	return (enum check_mode)policy->mode[check];
 }
 
 bool report_counts_strikes(const struct session *s)

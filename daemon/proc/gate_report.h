@@ -16,7 +16,7 @@ struct report_evidence {
 	size_t len;
 };
 
-/* The mode of a check in the policy of this session; MODE_OFF without a policy. */
+/* The mode of a check in the policy of this session; MODE_OFF where the policy or the service type is off. */
 enum check_mode report_mode(const struct session *session, enum conf_check check);
 
 /* Are strikes of this session counted: flag LL, and the mode not off? */

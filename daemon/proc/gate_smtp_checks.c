@@ -4,6 +4,8 @@
  */
 #include "proc/gate_smtp_checks.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "policy/flags.h"
 #include "proc/gate_report.h"
@@ -12,17 +14,20 @@
 #define BIT(check) (1u << (unsigned int)(check))
 
 static const struct {
-	uint16_t flag;				   /* that an entry needs for it */
-	bool asks_checker;			   /* when the client connects */
+	uint16_t flag;	   /* that an entry needs for it; 0: none */
+	bool asks_checker; /* when the client connects */
+	bool is_for_all;   /* who is authenticated is not exempt */
 	const char *refused, *observed, *deferred; /* verdicts */
 	const char *reply;
 } rows[CHECK_COUNT] = {
-	[CHECK_HELO] = {FLAG_HE, false, "refuse-helo", "observe-helo", NULL, NULL},
+	[CHECK_HELO] = {FLAG_HE, false, false, "refuse-helo", "observe-helo", NULL, NULL},
 	/* Asked and answered at each recipient: gate_smtp_grey. */
-	[CHECK_GREYLIST] = {FLAG_GL, false, "defer-greylist", "observe-greylist", NULL,
-			    NULL},
-	[CHECK_PTR] = {FLAG_PTR, true, "refuse-ptr", "observe-ptr", "defer-ptr",
+	[CHECK_GREYLIST] = {FLAG_GL, false, false, "defer-greylist", "observe-greylist",
+			    NULL, NULL},
+	[CHECK_PTR] = {FLAG_PTR, true, false, "refuse-ptr", "observe-ptr", "defer-ptr",
 		       "550 5.7.25 your address has no valid reverse name\r\n"},
+	[CHECK_RELAY] = {0, false, true, "refuse-relay", "observe-relay", NULL, NULL},
+	[CHECK_SPOOF] = {0, false, false, "refuse-spoof", "observe-spoof", NULL, NULL},
 };
 
 /* Whose word comes first when several have something against a recipient. */
@@ -31,7 +36,9 @@ static const enum conf_check order[] = {CHECK_PTR};
 
 enum check_mode checks_mode(const struct session *s, enum conf_check check)
 {
-	if (!(s->flags & rows[check].flag) || session_is_authenticated(s))
+	if (rows[check].flag && !(s->flags & rows[check].flag))
+		return MODE_OFF;
+	if (!rows[check].is_for_all && session_is_authenticated(s))
 		return MODE_OFF;
 	return report_mode(s, check);
 }
@@ -126,7 +133,9 @@ static void checks_note(struct session *s, enum conf_check check,
 	else
 		s->checks.unknown |= BIT(check);
 	checks_keep(s, check, evidence);
-	if (result == CHECK_HIT && report_mode(s, check) == MODE_OBSERVE)
+	/* What was refused says more than what would have been. */
+	if (result == CHECK_HIT && report_mode(s, check) == MODE_OBSERVE &&
+	    strncmp(s->verdict, "refuse-", strlen("refuse-")) != 0)
 		s->verdict = rows[check].observed;
 	if (s->checks.due & BIT(check))
 		checks_tell(s, check, evidence);

@@ -19,6 +19,8 @@
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_grey.h"
 #include "proc/gate_smtp_pipe.h"
+#include "proc/gate_smtp_relay.h"
+#include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/session_auth.h"
 #include "proc/session_tls.h"
@@ -62,27 +64,38 @@ static struct smtp_expect *pass_on(struct session *s, enum smtp_verb verb,
 	return entry;
 }
 
+/* For the log: also of a path that is refused. */
+static void show_path(const struct request *r, char out_shown[SESSION_NAME_MAX])
+{
+	struct buf name;
+
+	buf_init(&name, out_shown, SESSION_NAME_MAX);
+	buf_add_escaped(&name, r->path.is_null ? "<>" : r->arg + r->path.mailbox.at,
+			r->path.is_null ? 2 : r->path.mailbox.len, SESSION_NAME_MAX - 4);
+}
+
 /* Return: false, it was refused here. */
-static bool pass_on_path(struct session *s, const struct request *r,
-			 char shown[SESSION_NAME_MAX])
+static bool pass_on_path(struct session *s, const struct request *r)
 {
 	char memory[SMTP_LINE_MAX_BYTES];
 	struct buf text = BUF_OVER(memory);
-	struct buf name;
+	struct route_rcpt rcpt = {.arg = r->arg, .path = &r->path, .text = &text};
 	struct smtp_expect *entry;
 
-	smtp_write_path(&text, r->command.verb, r->arg, &r->path);
+	if (r->command.verb == SMTP_RCPT)
+		route_write(s, &rcpt);
+	else
+		smtp_write_path(&text, r->command.verb, r->arg, &r->path);
 	if (text.overflow) {
 		smtp_refuse(s, "500 5.5.6 line too long\r\n");
 		return false;
 	}
-	buf_init(&name, shown, SESSION_NAME_MAX);
-	buf_add_escaped(&name, r->path.is_null ? "<>" : r->arg + r->path.mailbox.at,
-			r->path.is_null ? 2 : r->path.mailbox.len, SESSION_NAME_MAX - 4);
 	entry = pass_on(s, r->command.verb, &text);
+	if (entry)
+		route_note(s, entry, &rcpt);
 	if (entry && r->command.verb == SMTP_RCPT && report_counts_strikes(s)) {
 		entry->is_strike_candidate = true;
-		(void)text_copy(entry->text, sizeof(entry->text), shown);
+		(void)text_copy(entry->text, sizeof(entry->text), s->rcpt);
 	}
 	return entry != NULL;
 }
@@ -151,12 +164,15 @@ static const char *check_mail(struct session *s, struct request *r)
 		return "503 5.5.1 a message is under way already\r\n";
 	session_auth_look(s);
 	err = smtp_parse_mail(r->arg, r->command.arg.len, allowed(s), &r->path);
-	return err ? path_problem(err) : NULL;
+	if (err)
+		return path_problem(err);
+	show_path(r, s->from);
+	return relay_refuse_sender(s, r->arg, &r->path);
 }
 
 static void proceed_mail(struct session *s, const struct request *r)
 {
-	s->smtp.in_mail = pass_on_path(s, r, s->from);
+	s->smtp.in_mail = pass_on_path(s, r);
 	s->smtp.has_rcpt = false;
 	smtp_grey_begin(s, r->arg + r->path.mailbox.at,
 			r->path.is_null ? 0 : r->path.mailbox.len);
@@ -175,15 +191,9 @@ static const char *check_rcpt(struct session *s, struct request *r)
 	if (err)
 		return path_problem(err);
 	s->rcpts += !smtp_grey_is_again(s);
+	show_path(r, s->rcpt);
 	refusal = checks_refusal(s);
-	if (refusal) {
-		struct buf name;
-
-		buf_init(&name, s->rcpt, sizeof(s->rcpt));
-		buf_add_escaped(&name, r->arg + r->path.mailbox.at, r->path.mailbox.len,
-				SESSION_NAME_MAX - 4);
-	}
-	return refusal;
+	return refusal ? refusal : relay_refuse_recipient(s, r->arg, &r->path);
 }
 
 static void proceed_rcpt(struct session *s, const struct request *r)
@@ -191,7 +201,7 @@ static void proceed_rcpt(struct session *s, const struct request *r)
 	const char *mailbox = r->arg + r->path.mailbox.at;
 
 	if (!smtp_grey_defers(s, mailbox, r->path.mailbox.len))
-		s->smtp.has_rcpt |= pass_on_path(s, r, s->rcpt);
+		s->smtp.has_rcpt |= pass_on_path(s, r);
 }
 
 static const char *check_data(struct session *s, struct request *r)
@@ -380,7 +390,7 @@ bool smtp_command(struct session *s, const char *line, const struct line *found)
 	request.arg = line + request.command.arg.at;
 	row = &rows[request.command.verb];
 	if ((row->waits && pipe_count(s)) ||
-	    (request.command.verb == SMTP_RCPT && checks_wait(s)))
+	    (request.command.verb == SMTP_RCPT && (route_waits(s) || checks_wait(s))))
 		return false;
 
 	/* A recipient counts when it is refused: a message may have hundreds of them. */

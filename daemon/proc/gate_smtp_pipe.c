@@ -25,6 +25,7 @@ struct smtp_pipeline *pipe_open(struct session *s)
 	pipeline->count = 0;
 	pipeline->text_len = 0;
 	pipeline->text_last = 0;
+	pipeline->routes_len = 0;
 	s->smtp.pipeline = pipeline;
 	return pipeline;
 }

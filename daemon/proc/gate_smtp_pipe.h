@@ -18,7 +18,8 @@
 
 #define PIPELINE_MAX \
 	100u /* replies awaited: RFC 5321 4.5.3.1.8 asks for 100 recipients */
-#define PIPELINE_TEXT_MAX 4096u /* an answer to EHLO, or a reply that must wait */
+#define PIPELINE_TEXT_MAX   4096u /* an answer to EHLO, or a reply that must wait */
+#define PIPELINE_ROUTES_MAX 3072u /* addresses of routed recipients; six of the longest */
 
 #define SMTP_EXPECT_TEXT_MAX MSG_USER_MAX
 
@@ -27,6 +28,8 @@ struct smtp_expect {
 		local; /* postern's own answer: static, or text below; NULL: the backend's */
 	uint8_t verb; /* enum smtp_verb */
 	bool is_strike_candidate;
+	bool is_routed; /* the two addresses below are there (proc/gate_smtp_route) */
+	uint16_t to_at, said_at;
 	char text
 		[SMTP_EXPECT_TEXT_MAX]; /* recipient of a RCPT, escaped; or a local answer */
 };
@@ -36,7 +39,10 @@ struct smtp_pipeline {
 	uint16_t text_len;
 	uint16_t text_last; /* where its last line begins */
 	struct smtp_expect expected[PIPELINE_MAX];
+	uint16_t routes_len;
 	char text[PIPELINE_TEXT_MAX];
+	char routes
+		[PIPELINE_ROUTES_MAX]; /* NUL-terminated texts, until all are answered */
 };
 
 /* The queue, made if there is none; NULL: the session has been ended for want of memory. */

@@ -14,6 +14,7 @@
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_pipe.h"
+#include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/relay.h"
 #include "proc/session_tls.h"
@@ -42,15 +43,20 @@ static bool is_positive(const struct reply *reply)
 	return reply->line.code / 100 == 2;
 }
 
-/* Pass a line on as it is, with a proper end. */
+/* Pass a line on with a proper end; as it is, but for the address of a routed recipient. */
 static void reply_pass(struct session *s, const struct reply *reply)
 {
+	char memory[SMTP_REPLY_LINE_MAX_BYTES];
+	struct buf hidden = BUF_OVER(memory);
 	size_t len = reply->line.consumed;
 
 	while (len > 0 &&
 	       (reply->bytes[len - 1] == '\n' || reply->bytes[len - 1] == '\r'))
 		len--;
-	leg_put(&s->client, reply->bytes, len);
+	if (route_hide(s, (struct smtp_bytes){reply->bytes, len}, &hidden))
+		leg_put(&s->client, hidden.text, hidden.len);
+	else
+		leg_put(&s->client, reply->bytes, len);
 	leg_put(&s->client, "\r\n", 2);
 }
 

@@ -137,6 +137,13 @@ int snapshot_of_config(struct config *config, uint64_t generation, int *out_fd,
 		       struct snapshot *out_snapshot)
 {
 	AUTO(free_mem) struct protected_set *set = malloc(sizeof(*set));
+	const struct snapshot_parts parts = {
+		.conf = &config->conf,
+		.protected_set = set,
+		.builders = config->builders,
+		.domains = config->domains,
+		.routes = config->routes,
+	};
 	AUTO(close_fd) int fd = -1;
 	int err;
 
@@ -145,7 +152,7 @@ int snapshot_of_config(struct config *config, uint64_t generation, int *out_fd,
 	add_name_servers(&config->conf);
 	protected_collect(&config->conf, set);
 	config->conf.generation = generation;
-	err = snapshot_make(&config->conf, set, config->builders, &fd);
+	err = snapshot_make(&parts, &fd);
 	if (!err)
 		err = snapshot_open(fd, out_snapshot);
 	if (!err)

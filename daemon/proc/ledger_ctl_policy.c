@@ -51,7 +51,7 @@ static json_t *policy_settings(const struct ledger *ledger, unsigned int index)
 	return json_pack("{s:s, s:i, s:b, s:I, s:o, s:o, s:o, s:o}", "name", policy->name,
 			 "id", (int)policy->id, "enabled", (int)policy->enabled,
 			 "entries", (json_int_t)(table ? prefix_table_count(table) : 0),
-			 "types_off", types_off, "checks", show_checks(policy),
+			 "types_off", types_off, "checks", show_checks(ledger, policy),
 			 "services", services, "strikes",
 			 policy_strikes(&policy->strikes));
 }

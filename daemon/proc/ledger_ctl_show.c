@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "policy/flags.h"
+#include "policy/relay.h"
 #include "proc/ledger_ctl_args.h"
 #include "proc/ledger_store.h"
 
@@ -30,16 +31,22 @@ json_t *show_entry(const struct ledger *ledger, const struct prefix_row *row)
 			 "line", (int)row->line);
 }
 
-json_t *show_checks(const struct conf_policy *policy)
+json_t *show_checks(const struct ledger *ledger, const struct conf_policy *policy)
 {
+	const bool has_domains = relay_is_on(ledger->snapshot.domains);
 	json_t *checks = json_array();
 
-	for (unsigned int i = 0; i < CHECK_COUNT; i++)
-		(void)json_array_append_new(
-			checks,
-			json_pack("{s:s, s:s}", "check",
-				  conf_check_name((enum conf_check)i), "mode",
-				  check_mode_name((enum check_mode)policy->mode[i])));
+	for (unsigned int i = 0; i < CHECK_COUNT; i++) {
+		const bool needs_domains = i == CHECK_RELAY || i == CHECK_SPOOF;
+		const enum check_mode mode = needs_domains && !has_domains
+						     ? MODE_OFF
+						     : (enum check_mode)policy->mode[i];
+
+		(void)json_array_append_new(checks,
+					    json_pack("{s:s, s:s}", "check",
+						      conf_check_name((enum conf_check)i),
+						      "mode", check_mode_name(mode)));
+	}
 	return checks;
 }
 

@@ -13,8 +13,8 @@
 /* {prefix, flags [{flag, meaning}], file, line} */
 json_t *show_entry(const struct ledger *ledger, const struct prefix_row *row);
 
-/* [{check, mode}] of a policy */
-json_t *show_checks(const struct conf_policy *policy);
+/* [{check, mode}] of a policy, as far as there is something to check */
+json_t *show_checks(const struct ledger *ledger, const struct conf_policy *policy);
 
 /* The row of `sessions`. */
 json_t *show_session(const struct ledger *ledger, const struct msg_session *session);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "policy/flags.h"
 #include "policy/limits.h"
+#include "policy/relay.h"
 #include "policy/verdict.h"
 #include "proc/ledger_ask.h"
 #include "proc/ledger_ctl_args.h"
@@ -80,6 +81,25 @@ static void why_add_auth(const struct why_job *job, const struct conf_service *s
 			: json_integer(ledger_wall_from_boot(ledger, until_ns)));
 }
 
+/* May it relay, and does the routing table apply: for a client that may hand in mail. */
+static void why_add_relay(const struct ledger *ledger, const struct conf_service *service,
+			  uint16_t flags, json_t *row)
+{
+	const struct conf_policy *policy =
+		&ledger_conf(ledger)->policies[service->policy];
+	const bool is_on = relay_is_on(ledger->snapshot.domains) &&
+			   policy->mode[CHECK_RELAY] != MODE_OFF;
+
+	if (!service_type_is_smtp((enum service_type)service->type))
+		return;
+	(void)json_object_set_new(row, "relay", json_string(relay_words(is_on, flags)));
+	if (text_table_count(ledger->snapshot.routes) > 0)
+		(void)json_object_set_new(
+			row, "routing",
+			json_string(flags & FLAG_DR ? "rewrites no recipient of it (DR)"
+						    : "rewrites its recipients"));
+}
+
 static json_t *why_service(struct why_job *job, const struct conf_service *service)
 {
 	const struct ledger *ledger = ctl_ledger(job->client);
@@ -103,10 +123,12 @@ static json_t *why_service(struct why_job *job, const struct conf_service *servi
 		policy->name, "on", (int)is_on, "ports", why_ports(service), "verdict",
 		is_on ? verdict_name(verdict.kind) : "unguarded", "entry",
 		verdict.has_entry ? show_entry(ledger, &verdict.entry) : json_null(),
-		"ban_addr", ban, "checks", show_checks(policy));
+		"ban_addr", ban, "checks", show_checks(ledger, policy));
 	why_add_auth(job, service,
 		     is_on && verdict.kind == VERDICT_PERMIT ? verdict.entry.value : 0,
 		     row);
+	if (is_on && verdict.kind == VERDICT_PERMIT)
+		why_add_relay(ledger, service, verdict.entry.value, row);
 	return row;
 }
 

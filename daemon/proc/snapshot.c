@@ -2,7 +2,7 @@
 /*
  * proc/snapshot - see snapshot.h.
  *
- * Layout: head, conf, protected set, then the table of each policy; each part begins at a
+ * Layout: head, conf, protected set, local domains, routes, then the table of each policy; each part begins at a
  * multiple of PART_ALIGN. Offsets instead of pointers, as every process maps it elsewhere.
  */
 #include "proc/snapshot.h"
@@ -26,6 +26,8 @@ struct snapshot_head {
 	uint64_t protected_offset;
 	uint64_t table_offsets[CONF_POLICIES_MAX];
 	uint64_t table_sizes[CONF_POLICIES_MAX];
+	uint64_t domains_offset, domains_size;
+	uint64_t routes_offset, routes_size;
 	uint32_t policy_count;
 	uint32_t pad;
 };
@@ -39,28 +41,29 @@ static uint64_t head_place(uint64_t *end, size_t len)
 	return at;
 }
 
-static void head_make(struct snapshot_head *head, const struct conf *conf,
-		      struct prefix_builder *const *builders)
+static void head_make(struct snapshot_head *head, const struct snapshot_parts *parts)
 {
 	uint64_t end = sizeof(*head);
 
 	*head = (struct snapshot_head){
 		.magic = SNAPSHOT_MAGIC,
-		.policy_count = conf->policy_count,
+		.policy_count = parts->conf->policy_count,
+		.domains_size = text_table_size(parts->domains),
+		.routes_size = text_table_size(parts->routes),
 	};
-	head->conf_offset = head_place(&end, sizeof(*conf));
+	head->conf_offset = head_place(&end, sizeof(struct conf));
 	head->protected_offset = head_place(&end, sizeof(struct protected_set));
+	head->domains_offset = head_place(&end, head->domains_size);
+	head->routes_offset = head_place(&end, head->routes_size);
 	for (uint32_t i = 0; i < head->policy_count; i++) {
-		head->table_sizes[i] = prefix_table_size(builders[i]);
+		head->table_sizes[i] = prefix_table_size(parts->builders[i]);
 		head->table_offsets[i] = head_place(&end, head->table_sizes[i]);
 	}
 	head->size_bytes = end;
 }
 
 static int snapshot_fill(int fd, const struct snapshot_head *head,
-			 const struct conf *conf,
-			 const struct protected_set *protected_set,
-			 struct prefix_builder *const *builders)
+			 const struct snapshot_parts *parts)
 {
 	uint8_t *memory;
 
@@ -68,10 +71,14 @@ static int snapshot_fill(int fd, const struct snapshot_head *head,
 	if (memory == MAP_FAILED)
 		return -errno;
 	memcpy(memory, head, sizeof(*head));
-	memcpy(memory + head->conf_offset, conf, sizeof(*conf));
-	memcpy(memory + head->protected_offset, protected_set, sizeof(*protected_set));
+	memcpy(memory + head->conf_offset, parts->conf, sizeof(*parts->conf));
+	memcpy(memory + head->protected_offset, parts->protected_set,
+	       sizeof(*parts->protected_set));
+	(void)text_table_write(parts->domains, memory + head->domains_offset);
+	(void)text_table_write(parts->routes, memory + head->routes_offset);
 	for (uint32_t i = 0; i < head->policy_count; i++)
-		(void)prefix_table_write(builders[i], memory + head->table_offsets[i]);
+		(void)prefix_table_write(parts->builders[i],
+					 memory + head->table_offsets[i]);
 	if (munmap(memory, head->size_bytes))
 		return -errno;
 	return 0;
@@ -89,18 +96,17 @@ static int snapshot_memory(uint64_t size_bytes, int *out_fd)
 	return 0;
 }
 
-int snapshot_make(const struct conf *conf, const struct protected_set *protected_set,
-		  struct prefix_builder *const *builders, int *out_fd)
+int snapshot_make(const struct snapshot_parts *parts, int *out_fd)
 {
 	AUTO(close_fd) int fd = -1;
 	struct snapshot_head head;
 	int err;
 
-	assert(conf->policy_count <= CONF_POLICIES_MAX);
-	head_make(&head, conf, builders);
+	assert(parts->conf->policy_count <= CONF_POLICIES_MAX);
+	head_make(&head, parts);
 	err = snapshot_memory(head.size_bytes, &fd);
 	if (!err)
-		err = snapshot_fill(fd, &head, conf, protected_set, builders);
+		err = snapshot_fill(fd, &head, parts);
 	if (err)
 		return err;
 	if (fcntl(fd, F_ADD_SEALS, SEALS))
@@ -145,7 +151,9 @@ static bool head_is_valid(const struct snapshot_head *head, size_t size_bytes)
 	if (head->magic != SNAPSHOT_MAGIC || head->size_bytes != size_bytes ||
 	    head->policy_count > CONF_POLICIES_MAX ||
 	    !part_fits(head, head->conf_offset, sizeof(struct conf)) ||
-	    !part_fits(head, head->protected_offset, sizeof(struct protected_set)))
+	    !part_fits(head, head->protected_offset, sizeof(struct protected_set)) ||
+	    !part_fits(head, head->domains_offset, head->domains_size) ||
+	    !part_fits(head, head->routes_offset, head->routes_size))
 		return false;
 	for (uint32_t i = 0; i < head->policy_count; i++)
 		if (!part_fits(head, head->table_offsets[i], head->table_sizes[i]))
@@ -177,11 +185,16 @@ int snapshot_open(int fd, struct snapshot *out_snapshot)
 	if (head_is_valid(head, snapshot.size_bytes)) {
 		snapshot.conf = (const void *)(bytes + head->conf_offset);
 		snapshot.protected_set = (const void *)(bytes + head->protected_offset);
+		snapshot.domains = text_table_attach(bytes + head->domains_offset,
+						     head->domains_size);
+		snapshot.routes =
+			text_table_attach(bytes + head->routes_offset, head->routes_size);
 		for (uint32_t i = 0; i < head->policy_count; i++)
 			snapshot.tables[i] =
 				(const void *)(bytes + head->table_offsets[i]);
 	}
-	if (!snapshot.conf || snapshot.conf->abi != CONF_ABI ||
+	if (!snapshot.conf || !snapshot.domains || !snapshot.routes ||
+	    snapshot.conf->abi != CONF_ABI ||
 	    snapshot.conf->policy_count != head->policy_count) {
 		snapshot_close(&snapshot);
 		return -EPROTO;

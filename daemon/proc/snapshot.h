@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/prefix_table.h"
+#include "base/text_table.h"
 #include "policy/conf.h"
 #include "policy/limits.h"
 
@@ -19,18 +20,22 @@ struct snapshot {
 	const struct conf *conf;
 	const struct protected_set *protected_set;
 	const struct prefix_table *tables[CONF_POLICIES_MAX]; /* by index of the policy */
+	const struct text_table *domains;		      /* policy/relay */
+	const struct text_table *routes;		      /* policy/routing */
 	void *memory;
 	size_t size_bytes;
 };
 
-/**
- * snapshot_make - lay everything out in a new memfd and seal it.
- * @conf, @protected_set: copied
- * @builders: one sorted builder per policy (conf->policy_count)
- * @out_fd: owned by the caller
- */
-int snapshot_make(const struct conf *conf, const struct protected_set *protected_set,
-		  struct prefix_builder *const *builders, int *out_fd) MUST_CHECK;
+/* What goes into a snapshot; all of it is copied. */
+struct snapshot_parts {
+	const struct conf *conf;
+	const struct protected_set *protected_set;
+	struct prefix_builder *const *builders;	     /* a sorted one for each policy */
+	const struct text_builder *domains, *routes; /* NULL: none */
+};
+
+/* Lay everything out in a new memfd and seal it. @out_fd: owned by the caller. 0; -errno. */
+int snapshot_make(const struct snapshot_parts *parts, int *out_fd) MUST_CHECK;
 
 /* A copy of @snapshot with another set of what is protected; @out_fd: owned by the caller. 0; -errno. */
 int snapshot_protect(const struct snapshot *snapshot,

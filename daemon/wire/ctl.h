@@ -68,6 +68,8 @@
  *              verdict: verdict_name() of policy/verdict, or "unguarded" if the service is not on
  *              entry {prefix, flags [{flag "PA", meaning}], file, line}: the longest of the list, even if a ban decides
  *              ban_addr: the ban that decides; its details are in bans[]
+ *              relay, routing (where mail is handed in, and the address may connect): a sentence, who may relay; what the
+ *              routing table does, if there is one
  *   bans       [{addr, policy, began, ends, source, why, packets, last_seen, evidence}]: all that contain the address;
  *              evidence: the strikes that made it, as strikes below
  *   strikes    [{time, kind, user, service, policy, reply}], oldest first; strikes_max, strikes_window_s: the limit

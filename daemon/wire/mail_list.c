@@ -137,7 +137,7 @@ int mail_list_parse_domain(const char *line, size_t len,
 			   struct mail_list_problem *out_problem)
 {
 	struct mail_list_domain found = {.is_subdomains = false};
-	struct cursor cursor;
+	struct cursor cursor = {.line = line};
 	struct word word;
 	int result = line_open(line, len, &cursor, out_problem);
 
@@ -221,7 +221,7 @@ int mail_list_parse_route(const char *line, size_t len, struct mail_list_route *
 			  struct mail_list_problem *out_problem)
 {
 	struct mail_list_route found;
-	struct cursor cursor;
+	struct cursor cursor = {.line = line};
 	struct word word;
 	int result = line_open(line, len, &cursor, out_problem);
 

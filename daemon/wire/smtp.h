@@ -135,6 +135,12 @@ struct smtp_domain {
 int smtp_parse_ehlo(const char *arg, size_t len, unsigned int allow,
 		    struct smtp_domain *out_name) MUST_CHECK;
 
+/* Some bytes of a text that somebody else holds. */
+struct smtp_bytes {
+	const char *bytes;
+	size_t len;
+};
+
 struct smtp_path {
 	struct span mailbox; /* local@domain, without brackets and route; empty: <> */
 	struct span local;   /* with its quotes */
@@ -203,6 +209,22 @@ bool smtp_next_param(const char *arg, struct span *params, struct smtp_param *ou
  */
 void smtp_write_path(struct buf *out, enum smtp_verb verb, const char *arg,
 		     const struct smtp_path *path);
+
+/**
+ * smtp_write_mailbox - write an address whose local part has no quotes.
+ * @out: receives "local@domain", with quotes where the local part needs them; overflow is said there
+ * @local: any bytes but NUL and controls; RFC 5321 §4.1.2
+ * @domain: as it is to be
+ */
+void smtp_write_mailbox(struct buf *out, struct smtp_bytes local,
+			struct smtp_bytes domain);
+
+/**
+ * smtp_write_orcpt - write "ORCPT=rfc822;..." for an address: RFC 3461 §4.2.
+ * @out: overflow is said there
+ * @mailbox: as it stood in RCPT; with UTF-8 in it "ORCPT=utf-8;...", RFC 6533 §3
+ */
+void smtp_write_orcpt(struct buf *out, struct smtp_bytes mailbox);
 
 struct smtp_auth {
 	struct span mechanism;

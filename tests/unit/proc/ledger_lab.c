@@ -98,6 +98,11 @@ static void lab_add_row(struct prefix_builder *builder, const char *text, uint16
 static int lab_snapshot(struct lab *lab)
 {
 	struct prefix_builder *builders[CONF_POLICIES_MAX] = {NULL};
+	const struct snapshot_parts parts = {
+		.conf = &lab->conf,
+		.protected_set = &lab->protected_set,
+		.builders = builders,
+	};
 	struct prefix_row rows[2];
 	int fd = -1;
 
@@ -113,8 +118,7 @@ static int lab_snapshot(struct lab *lab)
 		lab_add_row(builders[i], "233.252.0.99", FLAG_PA | FLAG_AA, 6);
 		assert_int_equal(prefix_builder_sort(builders[i], &rows[0], &rows[1]), 0);
 	}
-	assert_int_equal(snapshot_make(&lab->conf, &lab->protected_set, builders, &fd),
-			 0);
+	assert_int_equal(snapshot_make(&parts, &fd), 0);
 	for (unsigned int i = 0; i < lab->conf.policy_count; i++)
 		prefix_builder_free(&builders[i]);
 	return fd;

@@ -136,16 +136,18 @@ static void configure(uint16_t policy_id)
 	struct prefix_builder *builder = prefix_builder_new();
 	struct msg msg = {.type = MSG_CONF, .conf = {.generation = 1}};
 	static struct protected_set protected_set;
+	static struct conf conf;
+	const struct snapshot_parts parts = {
+		.conf = &conf, .protected_set = &protected_set, .builders = &builder};
 	struct prefix_row first, second;
 	AUTO(close_fd) int fd = -1;
-	static struct conf conf;
 
 	conf_init(&conf);
 	conf.policy_count = 1;
 	conf.policies[0].id = policy_id;
 	assert_non_null(builder);
 	assert_int_equal(prefix_builder_sort(builder, &first, &second), 0);
-	assert_int_equal(snapshot_make(&conf, &protected_set, &builder, &fd), 0);
+	assert_int_equal(snapshot_make(&parts, &fd), 0);
 	prefix_builder_free(&builder);
 	send_message(keeper, &msg, fd);
 }

@@ -406,9 +406,9 @@ static void what_is_doubtful_is_a_warning(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("a.list", "192.0.2.0/24 DR RBL\n198.51.100.0/24 DR\n");
+	write_file("a.list", "192.0.2.0/24 BAN RBL\n198.51.100.0/24 BAN\n");
 	assert_int_equal(load(POLICY, &config), 0);
-	assert_true(warns(config, "flag DR has no effect in this version (2 entries)"));
+	assert_true(warns(config, "flag BAN has no effect in this version (2 entries)"));
 	assert_true(warns(config, "flag RBL has no effect in this version (1 entries)"));
 	assert_true(warns(config, "no entry with PA"));
 	assert_true(warns(config, "interfaces is empty"));
@@ -537,8 +537,9 @@ static void the_shipped_configuration_is_right(void **state)
 	assert_int_equal(config->conf.policy_count, 3);
 	for (int i = 0; i < 3; i++)
 		assert_string_equal(config->conf.policies[i].name, policies[i]);
-	assert_int_equal(config->report.warnings,
-			 1); /* interfaces: the admin's to fill in */
+	/* interfaces and local-domains: the admin's to fill in */
+	assert_int_equal(config->report.warnings, 2);
+	assert_true(warns(config, "interfaces") && warns(config, "local-domains"));
 }
 
 int main(void)

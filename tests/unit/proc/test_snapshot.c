@@ -41,16 +41,26 @@ static int make(int *out_fd)
 	struct prefix_builder *builders[] = {builder_of(texts, 3), builder_of(NULL, 0)};
 	static struct protected_set set;
 	static struct conf conf;
+	const struct text_row domain = {.key = "example.org", .key_len = 11, .line = 3};
+	const struct text_row route = {
+		.key = "a@b", .key_len = 3, .value = "c@d", .value_len = 3};
+	struct snapshot_parts parts = {&conf, &set, builders, NULL, NULL};
+	AUTO(text_builder_free) struct text_builder *domains = text_builder_new();
+	AUTO(text_builder_free) struct text_builder *routes = text_builder_new();
 	struct prefix prefix;
 	int err;
 
+	assert_int_equal(text_builder_add(domains, &domain, NULL), 0);
+	assert_int_equal(text_builder_add(routes, &route, NULL), 0);
+	parts.domains = domains;
+	parts.routes = routes;
 	conf_init(&conf);
 	conf.policy_count = 2;
 	conf.generation = 42;
 	memset(&set, 0, sizeof(set));
 	assert_int_equal(prefix_parse("198.51.100.2", &prefix), 0);
 	assert_int_equal(protected_add(&set, &prefix, "backend"), 0);
-	err = snapshot_make(&conf, &set, builders, out_fd);
+	err = snapshot_make(&parts, out_fd);
 	prefix_builder_free(&builders[0]);
 	prefix_builder_free(&builders[1]);
 	return err;
@@ -60,6 +70,7 @@ static void everything_is_found_again(void **state)
 {
 	AUTO(close_fd) int fd = -1;
 	struct snapshot snapshot = {0};
+	struct text_row text;
 	struct prefix_row row;
 	struct addr addr;
 
@@ -77,6 +88,11 @@ static void everything_is_found_again(void **state)
 	assert_false(prefix_table_find(snapshot.tables[1], &addr, &row));
 	assert_int_equal(prefix_table_count(snapshot.tables[1]), 0);
 	assert_null(snapshot.tables[2]);
+	assert_int_equal(text_table_count(snapshot.domains), 1);
+	assert_true(text_table_find(snapshot.domains, "example.org", 11, &text));
+	assert_int_equal(text.line, 3);
+	assert_true(text_table_find(snapshot.routes, "a@b", 3, &text));
+	assert_memory_equal(text.value, "c@d", 3);
 	snapshot_close(&snapshot);
 	assert_null(snapshot.conf);
 }
@@ -142,6 +158,10 @@ static void what_is_no_snapshot_is_refused(void **state)
 		{"a part not aligned", 24, 1025, 0, SEALS, -EPROTO},
 		{"a table past the end", 32, UINT64_C(1) << 40, 0, SEALS, -EPROTO},
 		{"a size that wraps", 32 + 8 * CONF_POLICIES_MAX, UINT64_MAX, 0, SEALS,
+		 -EPROTO},
+		{"domains in the head", 32 + 16 * CONF_POLICIES_MAX, 64, 0, SEALS,
+		 -EPROTO},
+		{"routes that are no table", 48 + 16 * CONF_POLICIES_MAX, 4096, 0, SEALS,
 		 -EPROTO},
 	};
 
