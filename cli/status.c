@@ -31,6 +31,11 @@ static const struct column service_columns[] = {
 	{"ports", "PORTS", COLUMN_LIST},     {"listen", "LISTEN", COLUMN_LIST},
 	{"backend", "BACKEND", COLUMN_LIST},
 };
+static const struct column certificate_columns[] = {
+	{"name", "CERTIFICATE", COLUMN_TEXT},  {"names", "NAMES", COLUMN_LIST},
+	{"key", "KEY", COLUMN_TEXT},	       {"not_after", "ENDS", COLUMN_CLOCK},
+	{"services", "SERVICES", COLUMN_LIST}, {"problem", "PROBLEM", COLUMN_TEXT},
+};
 /* Counters stand in an object of their own; they are lifted beside the name. */
 static const struct column policy_columns[] = {
 	{"name", "POLICY", COLUMN_TEXT},
@@ -149,6 +154,8 @@ static void status_page(struct cli *cli, const json_t *status)
 	status_table(cli, COLUMNS(interface_columns),
 		     json_object_get(status, "interfaces"));
 	status_table(cli, COLUMNS(service_columns), json_object_get(status, "services"));
+	status_table(cli, COLUMNS(certificate_columns),
+		     json_object_get(status, "certificates"));
 	status_policies(cli, json_object_get(status, "policies"));
 	status_checks(cli, json_object_get(status, "policies"));
 	status_table(cli, COLUMNS(process_columns), json_object_get(status, "processes"));
@@ -218,6 +225,7 @@ static void status_tsv(struct cli *cli, const json_t *status)
 		const char *key, *kind;
 	} lists[] = {{"interfaces", "interface"},
 		     {"services", "service"},
+		     {"certificates", "certificate"},
 		     {"policies", "policy"}};
 	AUTO(json_free) json_t *plain = json_copy((json_t *)status);
 	const json_t *item;

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "proc/keeper_state.h"
 
 #define VERIFY_ROWS_MAX 512u
@@ -158,6 +159,47 @@ static json_t *services_json(const struct conf *conf)
 	return array;
 }
 
+static json_t *certificate_services_json(const struct conf *conf, uint8_t index)
+{
+	json_t *array = json_array();
+
+	for (uint8_t i = 0; i < conf->service_count; i++)
+		for (uint8_t j = 0; j < conf->services[i].certificate_count; j++)
+			if (conf->services[i].certificates[j] == index)
+				(void)json_array_append_new(
+					array, json_string(conf->services[i].name));
+	return array;
+}
+
+static json_t *certificate_json(const struct keeper *keeper, uint8_t index)
+{
+	const struct conf *conf = keeper_conf(keeper);
+	const struct tls_cert_facts *facts = &keeper->tls.certificates->facts[index];
+	json_t *names = json_array();
+	char memory[64];
+	struct buf problem = BUF_OVER(memory);
+
+	for (uint32_t i = 0; i < facts->name_count && i < TLS_NAMES_MAX; i++)
+		(void)json_array_append_new(names, json_string(facts->names[i]));
+	certificate_time_problem(facts, clock_wall_s(), &problem);
+	return json_pack("{s:s, s:o, s:s, s:s, s:I, s:I, s:o, s:o}", "name",
+			 conf->certificates[index].name, "names", names, "key",
+			 facts->key, "issuer", facts->issuer, "not_before",
+			 (json_int_t)facts->not_before_s, "not_after",
+			 (json_int_t)facts->not_after_s, "services",
+			 certificate_services_json(conf, index), "problem",
+			 problem.len ? json_string(memory) : json_null());
+}
+
+static json_t *certificates_json(const struct keeper *keeper)
+{
+	json_t *array = json_array();
+
+	for (uint8_t i = 0; i < keeper_conf(keeper)->certificate_count; i++)
+		(void)json_array_append_new(array, certificate_json(keeper, i));
+	return array;
+}
+
 static json_t *warnings_json(const struct keeper *keeper)
 {
 	json_t *array = json_array();
@@ -178,6 +220,12 @@ static json_t *warnings_json(const struct keeper *keeper)
 				(long long)pending_left_s(keeper)));
 	for (size_t i = 0; i < keeper->warning_count; i++)
 		(void)json_array_append_new(array, json_string(keeper->warnings[i]));
+	if (keeper->tls.is_told)
+		(void)json_array_append_new(
+			array, json_pack("s+",
+					 "certificate files have changed, and those "
+					 "read before stay in force: ",
+					 keeper->tls.problem));
 	return array;
 }
 
@@ -198,13 +246,15 @@ void status_report(struct keeper *keeper, uint32_t seq)
 	const struct conf *conf = keeper_conf(keeper);
 
 	report_json(keeper, seq,
-		    json_pack("{s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "version",
-			      POSTERN_VERSION, "generation", (json_int_t)conf->generation,
-			      "started", (json_int_t)keeper->started_wall_s, "hostname",
+		    json_pack("{s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+			      "version", POSTERN_VERSION, "generation",
+			      (json_int_t)conf->generation, "started",
+			      (json_int_t)keeper->started_wall_s, "hostname",
 			      conf->hostname, "interfaces", interfaces_json(keeper),
 			      "processes", processes_json(keeper), "policies",
 			      policies_json(keeper), "services", services_json(conf),
-			      "warnings", warnings_json(keeper)));
+			      "certificates", certificates_json(keeper), "warnings",
+			      warnings_json(keeper)));
 }
 
 /* ---- verify: rows {where, addr, policy, problem} ------------------------------------------------ */

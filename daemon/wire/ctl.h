@@ -58,6 +58,8 @@
  *              counters as in bpf/abi.h; checks: sessions since the ledger began, by check (only those that found
  *              something) and result: _hit (enforced), _would (observed), _unknown
  *   services   [{name, type, policy, on, listen ["192.0.2.1:25"], ports [25], backend ["127.0.0.1:10025"]}]
+ *   certificates [{name, names ["mx.example.org"], key "EC 256", issuer, not_before, not_after, services ["smtp"],
+ *                  problem "expired since ..." | null}]
  *   warnings   ["sentence"]
  *
  * done.why, and done.code CTL_NO if some service would not let the address in:

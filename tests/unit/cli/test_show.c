@@ -129,7 +129,10 @@ static const struct exchange status[] = {
 	 "\"policies\":[{\"name\":\"global\",\"id\":0,\"enabled\":true,\"entries\":3,\"counters\":{\"passed\":4,\"dropped_ban\":9},"
 	 "\"checks\":{\"ptr_hit\":1,\"ptr_would\":0,\"ptr_unknown\":7,\"helo-names_hit\":2,\"helo-names_would\":5,\"helo-names_unknown\":0}}],"
 	 "\"services\":[{\"name\":\"in\",\"type\":\"smtp\",\"policy\":\"global\",\"on\":true,\"listen\":[\"192.0.2.1:25\",\"[::]:25\"],"
-	 "\"ports\":[25],\"backend\":[]}],\"warnings\":[\"eth0: XDP runs in generic mode\"]}}}\n"},
+	 "\"ports\":[25],\"backend\":[]}],"
+	 "\"certificates\":[{\"name\":\"mx\",\"names\":[\"mx.example.org\",\"*.example.org\"],\"key\":\"EC 256\",\"issuer\":\"R3\","
+	 "\"not_before\":1699990000,\"not_after\":1699996000,\"services\":[\"in\"],\"problem\":\"expired since 2023-11-14\"}],"
+	 "\"warnings\":[\"eth0: XDP runs in generic mode\"]}}}\n"},
 	{{NULL}, NULL}};
 
 static void status_is_what_one_asks_without_a_command(void **state)
@@ -145,6 +148,8 @@ static void status_is_what_one_asks_without_a_command(void **state)
 	       "store          ok, /var/lib/postern/postern.db, 1.5 KiB\n",
 	       "\neth0       generic   auto\n",
 	       "\nin       smtp  global  yes  25     192.0.2.1:25 [::]:25  -\n",
+	       "\nmx           mx.example.org *.example.org  EC 256  ",
+	       "  in        expired since 2023-11-14\n",
 	       "\ngate      1   77  1h6m ago         2\n",
 	       "\nglobal  ptr           1             0        7\n",
 	       "\nglobal  helo-names    2             5        0\n",
@@ -159,6 +164,8 @@ static void status_is_facts_in_tsv_and_the_object_in_json(void **state)
 	(void)state;
 	EXPECT(&result, "interface\teth0\tmode\tgeneric\n",
 	       "service\tin\tlisten\t192.0.2.1:25 [::]:25\n", "service\tin\tbackend\t-\n",
+	       "certificate\tmx\tnames\tmx.example.org *.example.org\n",
+	       "certificate\tmx\tnot_after\t1699996000\n",
 	       "policy\tglobal\tdropped_ban\t9\n", "policy\tglobal\tptr_unknown\t7\n",
 	       "process\tgate1\trestarts\t2\n", "daemon\t-\tbans\t2\n",
 	       "store\t-\tpath\t/var/lib/postern/postern.db\n");
