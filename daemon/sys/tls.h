@@ -106,7 +106,8 @@ void tls_client_free(struct tls_client **client);
 
 /**
  * tls_accept, tls_connect - a connection on a socket, before its handshake.
- * @fd: non-blocking; stays the caller's, and open for as long as the connection
+ * @fd: non-blocking; stays the caller's, and open for as long as the connection. A write to one that is closed on the
+ *      other side raises SIGPIPE, which has to be ignored.
  *
  * Return: the connection; NULL without memory.
  */

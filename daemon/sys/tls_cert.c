@@ -4,9 +4,11 @@
  */
 #include "sys/tls_cert.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <openssl/err.h>
@@ -117,15 +119,17 @@ static bool name_text(const GENERAL_NAME *name, char out[TLS_NAME_MAX])
 {
 	const ASN1_STRING *text = GENERAL_NAME_get0_value(name, NULL);
 	struct buf buf;
-	char *address;
 
 	buf_init(&buf, out, TLS_NAME_MAX);
 	if (name->type == GEN_IPADD) {
-		address = i2s_ASN1_OCTET_STRING(NULL, text);
-		/* "C0:00:02:01": not how people write it, but it is seldom there. */
-		if (address)
+		const int family = ASN1_STRING_length(text) == 4 ? AF_INET : AF_INET6;
+		char address[INET6_ADDRSTRLEN];
+
+		if (ASN1_STRING_length(text) != 4 && ASN1_STRING_length(text) != 16)
+			return false;
+		if (inet_ntop(family, ASN1_STRING_get0_data(text), address,
+			      sizeof(address)))
 			buf_puts(&buf, address);
-		OPENSSL_free(address);
 	} else if (name->type == GEN_DNS) {
 		buf_add_escaped(&buf, ASN1_STRING_get0_data(text),
 				(size_t)ASN1_STRING_length(text), TLS_NAME_MAX / 4);

@@ -67,7 +67,9 @@ static int ticket_on_key(SSL *ssl, unsigned char *name, unsigned char *iv,
 			continue;
 		if (!ticket_set_keys(&tickets->keys[i], iv, cipher, mac, 0))
 			return TICKET_ERROR;
-		return i == 0 ? TICKET_GOOD : TICKET_RENEW;
+		/* A client of TLS 1.3 uses each ticket once (RFC 8446 appendix C.4): it needs the next. */
+		return i == 0 && SSL_version(ssl) < TLS1_3_VERSION ? TICKET_GOOD
+								   : TICKET_RENEW;
 	}
 	return TICKET_NONE;
 }
