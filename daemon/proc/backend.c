@@ -15,10 +15,17 @@
 
 static bool backend_put_proxy(struct session *s)
 {
+	struct proxy_tls tls = {.version = "", .cipher = "", .authority = ""};
 	struct proxy_header header = {.source = s->addr, .source_port = s->port};
 	char bytes[PROXY_V2_MAX_BYTES];
 	size_t len;
 
+	if (session_is_tls(s)) {
+		tls.version = s->tls_version;
+		tls.cipher = s->tls_cipher;
+		tls.authority = tls_server_name(s->client.tls);
+		header.tls = &tls;
+	}
 	if (sock_local(s->client.fd, &header.dest, &header.dest_port) ||
 	    proxy_write_v2(&header, bytes, sizeof(bytes), &len))
 		return false;

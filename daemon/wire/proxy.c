@@ -17,9 +17,16 @@
 #define V2_TCP4_BYTES	   12u /* two addresses, two ports */
 #define V2_TCP6_BYTES	   36u
 #define V2_TLV_HEAD_BYTES  3u
-#define V1_START	   "PROXY "
-#define V1_START_BYTES	   6u
-#define PORT_DIGITS_MAX	   5u
+#define V2_AUTHORITY	   0x02u /* extensions, §2.2 */
+#define V2_SSL		   0x20u
+#define V2_SSL_VERSION	   0x21u
+#define V2_SSL_CIPHER	   0x23u
+#define V2_SSL_HEAD_BYTES \
+	5u /* flags of the client, and whether its certificate is good */
+#define V2_CLIENT_SSL	0x01u
+#define V1_START	"PROXY "
+#define V1_START_BYTES	6u
+#define PORT_DIGITS_MAX 5u
 
 static bool proxy_families_agree(const struct proxy_header *header)
 {
@@ -45,6 +52,46 @@ static unsigned int proxy_get_u16(const char *at)
 	return (unsigned int)(uint8_t)at[0] << 8 | (uint8_t)at[1];
 }
 
+static char *proxy_put_tlv(char *at, uint8_t kind, const char *text, size_t len)
+{
+	at = proxy_put(at, &kind, sizeof(kind));
+	at = proxy_put_u16(at, (unsigned int)len);
+	return proxy_put(at, text, len);
+}
+
+static size_t proxy_ssl_len(const struct proxy_tls *tls)
+{
+	return V2_SSL_HEAD_BYTES + 2 * V2_TLV_HEAD_BYTES +
+	       strnlen(tls->version, PROXY_WORD_MAX) +
+	       strnlen(tls->cipher, PROXY_WORD_MAX);
+}
+
+static size_t proxy_tls_len(const struct proxy_tls *tls)
+{
+	const size_t name_len = strnlen(tls->authority, PROXY_NAME_MAX);
+
+	return V2_TLV_HEAD_BYTES + proxy_ssl_len(tls) +
+	       (name_len ? V2_TLV_HEAD_BYTES + name_len : 0);
+}
+
+/* It is inside TLS, and has shown no certificate. */
+static char *proxy_put_tls(char *at, const struct proxy_tls *tls)
+{
+	static const uint8_t head[V2_SSL_HEAD_BYTES] = {V2_CLIENT_SSL, 0, 0, 0, 1};
+	const size_t name_len = strnlen(tls->authority, PROXY_NAME_MAX);
+	const uint8_t kind = V2_SSL;
+
+	if (name_len)
+		at = proxy_put_tlv(at, V2_AUTHORITY, tls->authority, name_len);
+	at = proxy_put(at, &kind, sizeof(kind));
+	at = proxy_put_u16(at, (unsigned int)proxy_ssl_len(tls));
+	at = proxy_put(at, head, sizeof(head));
+	at = proxy_put_tlv(at, V2_SSL_VERSION, tls->version,
+			   strnlen(tls->version, PROXY_WORD_MAX));
+	return proxy_put_tlv(at, V2_SSL_CIPHER, tls->cipher,
+			     strnlen(tls->cipher, PROXY_WORD_MAX));
+}
+
 int proxy_write_v2(const struct proxy_header *header, char *out, size_t cap,
 		   size_t *out_len)
 {
@@ -58,6 +105,8 @@ int proxy_write_v2(const struct proxy_header *header, char *out, size_t cap,
 		body = 0;
 	else if (!proxy_families_agree(header))
 		return -EINVAL;
+	else if (header->tls)
+		body += proxy_tls_len(header->tls);
 	if (cap < V2_HEAD_BYTES + body)
 		return -ENOSPC;
 
@@ -71,6 +120,8 @@ int proxy_write_v2(const struct proxy_header *header, char *out, size_t cap,
 		at = proxy_put(at, header->dest.bytes, addr_len);
 		at = proxy_put_u16(at, header->source_port);
 		at = proxy_put_u16(at, header->dest_port);
+		if (header->tls)
+			at = proxy_put_tls(at, header->tls);
 	}
 	*out_len = (size_t)(at - out);
 	return 0;

@@ -18,16 +18,28 @@
 #include "base/cleanup.h"
 
 #define PROXY_V1_MAX_BYTES 107u /* §2.1, with CRLF */
-#define PROXY_V2_MAX_BYTES 52u	/* what proxy_write_v2() writes: 16, and 36 for IPv6 */
+#define PROXY_NAME_MAX	   255u /* of the host that the client asked for */
+#define PROXY_WORD_MAX	   64u	/* version and cipher of TLS */
+/* What proxy_write_v2() writes: 16, 36 for IPv6, and four extensions. */
+#define PROXY_V2_MAX_BYTES (52u + 8u + 3u * 3u + 2u * PROXY_WORD_MAX + PROXY_NAME_MAX)
 #define PROXY_PARSE_MAX_BYTES \
 	1024u /* a header with extensions that is longer is refused */
 
+/* The client's TLS, which ends at whoever writes the header. Texts are borrowed. */
+struct proxy_tls {
+	const char *version; /* "TLSv1.3"; cut after PROXY_WORD_MAX */
+	const char *cipher;
+	const char *
+		authority; /* the host that it asked for (SNI), cut after PROXY_NAME_MAX; "": none */
+};
+
 struct proxy_header {
 	bool is_local; /* LOCAL (v2), UNKNOWN (v1): no client; addresses are ADDR_NONE */
-	struct addr source;   /* the client */
-	struct addr dest;     /* where it connected to; of the same family */
-	uint16_t source_port; /* host order */
-	uint16_t dest_port;   /* host order */
+	struct addr source;	     /* the client */
+	struct addr dest;	     /* where it connected to; of the same family */
+	uint16_t source_port;	     /* host order */
+	uint16_t dest_port;	     /* host order */
+	const struct proxy_tls *tls; /* version 2, written only; NULL: plain */
 };
 
 /**

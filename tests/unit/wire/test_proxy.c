@@ -38,13 +38,54 @@ static void version_2_to_the_byte(void **state)
 
 	header = header_of("2001:db8::1", "2001:db8::2");
 	assert_int_equal(proxy_write_v2(&header, out, sizeof(out), &len), 0);
-	assert_int_equal(len, PROXY_V2_MAX_BYTES);
+	assert_int_equal(len, 16 + 36);
 	assert_memory_equal(out + 12, "\x21\x21\0\x24\x20\1\xd\xb8", 8);
 
 	header = (struct proxy_header){.is_local = true};
 	assert_int_equal(proxy_write_v2(&header, out, sizeof(out), &len), 0);
 	assert_int_equal(len, 16);
 	assert_memory_equal(out + 12, "\x20\0\0\0", 4);
+}
+
+static void version_2_says_that_the_client_is_inside_tls(void **state)
+{
+	static const char want[] =
+		SIGNATURE "\x21\x11\0\x3e\xc0\0\2\1\xc6\x33\x64\2\xdc\4\0\x19"
+			  "\x02\0\x0emx.example.org"
+			  "\x20\0\x1e\x01\0\0\0\x01"
+			  "\x21\0\x07TLSv1.3"
+			  "\x23\0\x0c"
+			  "AES_128_GCM_";
+	const struct proxy_tls tls = {"TLSv1.3", "AES_128_GCM_", "mx.example.org"};
+	struct proxy_header header = header_of("192.0.2.1", "198.51.100.2");
+	struct proxy_header read;
+	char out[PROXY_V2_MAX_BYTES];
+	size_t consumed = 0;
+	size_t len = 0;
+
+	(void)state;
+	header.tls = &tls;
+	assert_int_equal(proxy_write_v2(&header, out, sizeof(out), &len), 0);
+	assert_int_equal(len, sizeof(want) - 1);
+	assert_memory_equal(out, want, len);
+	assert_int_equal(proxy_parse(out, len, &read, &consumed), 1);
+	assert_int_equal(consumed, len);
+	assert_int_equal(proxy_write_v2(&header, out, len - 1, &len), -ENOSPC);
+}
+
+static void the_longest_header_of_version_2_fits(void **state)
+{
+	static char long_text[1000];
+	const struct proxy_tls tls = {long_text, long_text, long_text};
+	struct proxy_header header = header_of("2001:db8::1", "2001:db8::2");
+	char out[PROXY_V2_MAX_BYTES];
+	size_t len = 0;
+
+	(void)state;
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	header.tls = &tls;
+	assert_int_equal(proxy_write_v2(&header, out, sizeof(out), &len), 0);
+	assert_in_range(len, sizeof(out) - 8, sizeof(out));
 }
 
 static void version_1_to_the_byte(void **state)
@@ -243,6 +284,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(version_2_to_the_byte),
+		cmocka_unit_test(version_2_says_that_the_client_is_inside_tls),
+		cmocka_unit_test(the_longest_header_of_version_2_fits),
 		cmocka_unit_test(version_1_to_the_byte),
 		cmocka_unit_test(families_must_agree_and_room_must_do),
 		cmocka_unit_test(rows_hold_at_every_cut),
