@@ -219,8 +219,7 @@ struct conf_limits {
 	int64_t dns_ttl_min_s;	     /* an answer of the DNS is kept at least so long, */
 	int64_t dns_ttl_max_s;	     /* and at most so long */
 	uint32_t tls_handshakes_max; /* begun in a second, all gates together */
-	uint32_t
-		tls_handshakes_per_client_max; /* begun in a minute; each gate counts its own */
+	uint32_t tls_handshakes_per_client_max; /* begun in a minute */
 	int64_t tls_handshake_timeout_s;
 	int64_t tls_ticket_rotation_s; /* a key makes tickets for so long */
 	int64_t greylist_timeout_s;    /* the ledger's word on one recipient */

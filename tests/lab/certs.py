@@ -10,6 +10,12 @@ subjectAltName = {names}
 """
 
 
+def certificate(authority, *names):
+    """Sections of postern.conf for certificates of an authority."""
+    return "".join(f'certificate {name} {{ chain = "{authority.dir}/{name}.pem" '
+                   f'key = "{authority.dir}/{name}.key" }}\n' for name in names)
+
+
 class Authority:
     """Files below a directory: ca.pem, and NAME.pem with NAME.key for each certificate."""
 
@@ -18,10 +24,10 @@ class Authority:
         self.dir.mkdir(parents=True, exist_ok=True)
         self.ca = self.dir / "ca.pem"
         sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-           "-keyout", str(self.dir / "ca.key"), "-out", str(self.ca), "-days", "30",
+           "-keyout", str(self.dir / "ca.key"), "-out", str(self.ca), "-days", "90",
            "-subj", f"/CN={name}")
 
-    def make(self, name, hosts, kind="ec", days=30, start=None, chain=True):
+    def make(self, name, hosts, kind="ec", days=60, start=None, chain=True):
         """A certificate for these hosts; returns the paths of its chain and its key. start, end: as of openssl ca."""
         chain_path, key, request = (self.dir / f"{name}{end}" for end in (".pem", ".key", ".csr"))
         how = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"],

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A real mail host: Postfix, with SASL and mailboxes through Dovecot, in a namespace.
 
-Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate. Ports of Dovecot:
+Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate; with a
+certificate also 2530 with STARTTLS, which has to come before a mail, and 2531 with implicit TLS. Ports of Dovecot:
 POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the PROXY protocol. Account: USER/PASSWORD.
 Everything lives below one directory and ends with stop().
 """
@@ -18,7 +19,7 @@ from netns import MAIL4, sh
 
 DOMAIN = "example.org"
 USER, PASSWORD = "anna", "correct horse"
-PLAIN, PROXY, XCLIENT = 25, 2525, 2526
+PLAIN, PROXY, XCLIENT, STARTTLS, IMPLICIT = 25, 2525, 2526, 2530, 2531
 POP3, POP3_PROXY = 110, 1110
 
 MAIN_CF = """
@@ -55,6 +56,21 @@ smtpd_authorized_xclient_hosts = 198.51.100.1, [2001:db8:2::1]
 default_process_limit = {processes}
 in_flow_delay = 0
 smtputf8_enable = yes
+"""
+
+MAIN_TLS = """
+smtpd_tls_chain_files = {key}, {chain}
+smtpd_tls_loglevel = 1
+smtpd_tls_received_header = yes
+smtpd_tls_session_cache_database =
+"""
+
+MASTER_TLS = """
+2530      inet  n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+2531      inet  n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+tlsmgr    unix  - - n 1000? 1 tlsmgr
 """
 
 MASTER_CF = """
@@ -143,12 +159,14 @@ service stats {{
 class MailHost:
     """host: the namespace it runs in; address: where it is reached there."""
 
-    def __init__(self, network, directory, tag, processes=100, host="mail", address=MAIL4):
+    def __init__(self, network, directory, tag, processes=100, host="mail", address=MAIL4,
+                 tls=None):
         self.network = network
         self.host, self.address = host, address
         self.dir = pathlib.Path(directory)
         self.tag = tag
         self.processes = processes
+        self.tls = tls  # paths of a chain and its key
         self._dovecot = None
 
     def start(self):
@@ -160,8 +178,9 @@ class MailHost:
         os.chmod(self.dir, 0o755)
         shutil.chown(self.dir / "data", "postfix")
         shutil.chown(self.dir / "mail", account.pw_uid, account.pw_gid)
-        (self.dir / "etc/main.cf").write_text(MAIN_CF.format(**values))
-        (self.dir / "etc/master.cf").write_text(MASTER_CF)
+        main_tls = MAIN_TLS.format(chain=self.tls[0], key=self.tls[1]) if self.tls else ""
+        (self.dir / "etc/main.cf").write_text(MAIN_CF.format(**values) + main_tls)
+        (self.dir / "etc/master.cf").write_text(MASTER_CF + (MASTER_TLS if self.tls else ""))
         (self.dir / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         (self.dir / "users").chmod(0o644)
         (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))

@@ -126,7 +126,8 @@ class Lab:
         sh("mount", "-t", "bpf", "bpf", str(self.dir / "bpf"))
         if mail:
             self.mail = MailHost(self.network, self.dir / "mailhost", self.tag,
-                                 processes=self.settings.get("processes", 100))
+                                 processes=self.settings.get("processes", 100),
+                                 tls=self.settings.get("mail_tls"))
             self.mail.start()
         self.write_conf()
         if daemon:
