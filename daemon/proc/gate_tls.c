@@ -13,17 +13,10 @@
 #include "proc/gate_state.h"
 #include "proc/tls_bundle.h"
 
-/* Handshakes of one client in one minute. */
-struct client_minute {
-	uint64_t minute;
-	uint32_t count;
-	uint32_t pad;
-};
-
 int gate_tls_init(struct gate *gate)
 {
 	gate->tls.recent = ttlmap_new(GATE_TLS_CLIENTS_MAX, sizeof(struct prefix),
-				      sizeof(struct client_minute), gate->client_seed);
+				      sizeof(uint64_t), gate->client_seed);
 	return gate->tls.recent ? 0 : -ENOMEM;
 }
 
@@ -157,35 +150,45 @@ void gate_tls_take_tickets(struct gate *gate, const struct msg_tickets *message)
 
 /* ---- the budget ------------------------------------------------------------------------------ */
 
-static bool second_is_full(struct gate *gate)
-{
-	const struct conf *conf = gate->conf;
-	const uint64_t second = gate->now_ns / NS_PER_S;
-	const uint32_t share = conf->limits.tls_handshakes_max / conf->gates;
+/* Room for so many in a span, that comes back evenly: what is taken has to be earned again. */
+struct budget {
+	uint64_t span_ns;
+	uint32_t max; /* > 0 */
+};
 
-	if (gate->tls.second != second) {
-		gate->tls.second = second;
-		gate->tls.begun = 0;
-	}
-	return gate->tls.begun >= (share ? share : 1);
+/* @busy_until_ns: when all of it has come back. */
+static bool budget_has_room(const struct budget *budget, uint64_t busy_until_ns,
+			    uint64_t now_ns)
+{
+	return busy_until_ns <= now_ns ||
+	       busy_until_ns - now_ns + budget->span_ns / budget->max <= budget->span_ns;
+}
+
+static void budget_take(const struct budget *budget, uint64_t *busy_until_ns,
+			uint64_t now_ns)
+{
+	if (*busy_until_ns < now_ns)
+		*busy_until_ns = now_ns;
+	*busy_until_ns += budget->span_ns / budget->max;
 }
 
 const char *gate_tls_limit(struct gate *gate, const struct addr *addr)
 {
-	const uint64_t minute_ns = 60 * NS_PER_S;
-	const uint64_t minute = gate->now_ns / minute_ns;
+	const struct conf *conf = gate->conf;
+	const uint32_t share = conf->limits.tls_handshakes_max / conf->gates;
+	const struct budget all = {NS_PER_S, share ? share : 1};
+	const struct budget each = {60 * NS_PER_S,
+				    conf->limits.tls_handshakes_per_client_max};
 	const struct prefix client = prefix_of_client(addr);
-	struct client_minute *recent;
+	uint64_t *busy_until_ns;
 
-	if (second_is_full(gate))
+	if (!budget_has_room(&all, gate->tls.busy_until_ns, gate->now_ns))
 		return "tls-handshakes-max";
-	recent = ttlmap_put(gate->tls.recent, &client, gate->now_ns,
-			    gate->now_ns + minute_ns, NULL);
-	if (recent->minute != minute)
-		*recent = (struct client_minute){.minute = minute};
-	if (recent->count >= gate->conf->limits.tls_handshakes_per_client_max)
+	busy_until_ns = ttlmap_put(gate->tls.recent, &client, gate->now_ns,
+				   gate->now_ns + each.span_ns, NULL);
+	if (!budget_has_room(&each, *busy_until_ns, gate->now_ns))
 		return "tls-handshakes-per-client-max";
-	recent->count++;
-	gate->tls.begun++;
+	budget_take(&all, &gate->tls.busy_until_ns, gate->now_ns);
+	budget_take(&each, busy_until_ns, gate->now_ns);
 	return NULL;
 }

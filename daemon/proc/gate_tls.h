@@ -24,9 +24,8 @@ struct gate_tls {
 	struct tls_server *servers[CONF_SERVICES_MAX]; /* NULL: none, or not yet */
 	struct tls_client *clients[CONF_SERVICES_MAX];
 	struct tls_tickets tickets;
-	struct ttlmap *recent; /* handshakes by client */
-	uint64_t second;       /* the present one, and how many began in it */
-	uint32_t begun;
+	struct ttlmap *recent;	/* by client: as the next one */
+	uint64_t busy_until_ns; /* when the budget of all will have come back whole */
 };
 
 /* 0; -ENOMEM. */

@@ -37,7 +37,7 @@ struct event_base;
 #define KEEPER_UPGRADE_MS	100u /* for the answer, which the ledger brings to the admin */
 #define KEEPER_SIGNALS		5
 #define RELOAD_TEXT_MAX		65536u /* what is answered to an order */
-#define KEEPER_TLS_LOOK_S	10     /* are the certificate files as they were? */
+#define KEEPER_TLS_LOOK_S	5      /* are the certificate files as they were? */
 #define KEEPER_TLS_PROBLEM_MAX	1024u
 
 enum keeper_phase {

@@ -2,9 +2,9 @@
 """A real mail host: Postfix, with SASL and mailboxes through Dovecot, in a namespace.
 
 Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate; with a
-certificate also 2530 with STARTTLS, which has to come before a mail, and 2531 with implicit TLS. Ports of Dovecot:
-POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the PROXY protocol. Account: USER/PASSWORD.
-Everything lives below one directory and ends with stop().
+certificate also 2530 with STARTTLS, which has to come before a mail, 2531 with implicit TLS, and 2532 as 2530 behind
+the PROXY protocol. Ports of Dovecot: POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the
+PROXY protocol. Account: USER/PASSWORD. Everything lives below one directory and ends with stop().
 """
 import os
 import pathlib
@@ -70,6 +70,9 @@ MASTER_TLS = """
   -o smtpd_tls_security_level=encrypt
 2531      inet  n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
+2532      inet  n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_upstream_proxy_protocol=haproxy
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 """
 

@@ -65,8 +65,16 @@ static void a_second_has_room_for_the_share_of_a_gate(void **state)
 	expect("192.0.2.3", NULL);
 	expect("192.0.2.4", NULL);
 	expect("192.0.2.5", "tls-handshakes-max");
-	gate->now_ns += NS_PER_S;
+	gate->now_ns += NS_PER_S / 4 - 1;
+	expect("192.0.2.5", "tls-handshakes-max");
+	gate->now_ns += 1;
 	expect("192.0.2.5", NULL);
+	expect("192.0.2.6", "tls-handshakes-max");
+	gate->now_ns += 3600 * NS_PER_S; /* no more is saved up than that */
+	for (int i = 0; i < 4; i++)
+		expect("192.0.2.7", i < 3 ? NULL : "tls-handshakes-per-client-max");
+	expect("192.0.2.8", NULL);
+	expect("192.0.2.9", "tls-handshakes-max");
 }
 
 static void a_client_has_its_own_minute(void **state)
@@ -79,8 +87,9 @@ static void a_client_has_its_own_minute(void **state)
 	expect("2001:db8:1:2::1", "tls-handshakes-per-client-max");
 	expect("2001:db8:1:2::ffff", "tls-handshakes-per-client-max"); /* of its /64 */
 	expect("2001:db8:1:3::1", NULL);
-	gate->now_ns += 60 * NS_PER_S;
+	gate->now_ns += 17 * NS_PER_S; /* 20 s after the first: one has come back */
 	expect("2001:db8:1:2::1", NULL);
+	expect("2001:db8:1:2::1", "tls-handshakes-per-client-max");
 }
 
 static void what_is_refused_costs_the_others_nothing(void **state)
