@@ -66,7 +66,7 @@ def wrapped(lab, authority, name=NAME, context=None, session=None, source=GOOD4)
 def closed(lab, port):
     """The close line of the session from this port."""
     return wait_for("the session has ended",
-                    lambda: [e for e in lab.events("close") if f" port={port} " in e])[-1]
+                    lambda: [e for e in lab.events("close") if f" port={port} " in e and " proc=" in e])[-1]
 
 
 def names(sock):
