@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "checks/ptr.h"
+#include "checks/spf.h"
 
 /* Every check that asks somebody. Those that do not (checks/helo) the gate does itself. */
 static const struct check_row {
@@ -19,6 +20,7 @@ static const struct check_row {
 	void (*stop)(struct task *task); /* lets go of what state owns; NULL: nothing */
 } check_table[] = {
 	{CHECK_PTR, sizeof(struct ptr_state), ptr_start, NULL},
+	{CHECK_SPF, sizeof(struct spf_state), spf_start, NULL},
 };
 #define TABLE_COUNT (sizeof(check_table) / sizeof(check_table[0]))
 

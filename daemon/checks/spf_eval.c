@@ -15,8 +15,7 @@
 #include "checks/spf_answer.h"
 #include "wire/revname.h"
 
-static_assert(SPF_TEXTS_MAX <= UINT16_MAX, "places in it");
-static_assert(SPF_NAME_MAX <= DNSMSG_NAME_MAX, "an expanded name is a question");
+static_assert(SPF_TEXTS_MAX <= UINT16_MAX && SPF_NAME_MAX <= DNSMSG_NAME_MAX, "fits");
 
 static struct spf_frame *top(struct spf_eval *eval)
 {

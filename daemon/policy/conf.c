@@ -69,10 +69,12 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_STRIKES] = MODE_ENFORCE,
 				[CHECK_HELO] = MODE_ENFORCE,
 				[CHECK_PTR] = MODE_OBSERVE,
+				[CHECK_SPF] = MODE_ENFORCE,
 				[CHECK_GREYLIST] = MODE_ENFORCE,
 				[CHECK_RELAY] = MODE_ENFORCE,
 				[CHECK_SPOOF] = MODE_ENFORCE,
 			},
+		.spf_temperror_defer = true,
 		.strikes = strikes_defaults,
 		.am_window_s = 5 * MINUTE_S,
 		.greylist = greylist_defaults,
@@ -191,9 +193,10 @@ const char *check_mode_name(enum check_mode mode)
 const char *conf_check_name(enum conf_check check)
 {
 	static const char *const names[] = {
-		[CHECK_STRIKES] = "strikes", [CHECK_HELO] = "helo",
-		[CHECK_PTR] = "ptr",	     [CHECK_GREYLIST] = "greylist",
-		[CHECK_RELAY] = "relay",     [CHECK_SPOOF] = "spoof",
+		[CHECK_STRIKES] = "strikes",   [CHECK_HELO] = "helo",
+		[CHECK_PTR] = "ptr",	       [CHECK_SPF] = "spf",
+		[CHECK_GREYLIST] = "greylist", [CHECK_RELAY] = "relay",
+		[CHECK_SPOOF] = "spoof",
 	};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == CHECK_COUNT, "a name for each");

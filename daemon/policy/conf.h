@@ -60,6 +60,7 @@ enum conf_check {
 	CHECK_STRIKES,	/* LL */
 	CHECK_HELO,	/* HE */
 	CHECK_PTR,	/* PTR */
+	CHECK_SPF,	/* SPF */
 	CHECK_GREYLIST, /* GL */
 	CHECK_RELAY,	/* AR */
 	CHECK_SPOOF,	/* permit-spoofing: a local domain as the sender */
@@ -70,6 +71,12 @@ enum conf_check {
 enum dns_failure {
 	DNS_FAILURE_ACCEPT,
 	DNS_FAILURE_DEFER, /* 451 */
+};
+
+enum spf_softfail {
+	SPF_SOFTFAIL_ACCEPT,
+	SPF_SOFTFAIL_REJECT,
+	SPF_SOFTFAIL_GREYLIST,
 };
 
 enum client_address {
@@ -152,6 +159,10 @@ struct conf_policy {
 	uint8_t mode[CHECK_COUNT];  /* enum check_mode */
 	uint8_t dns_failure;	    /* enum dns_failure */
 	bool ptr_forward_confirmed; /* the name has to lead back to the address */
+	uint8_t spf_softfail;	    /* enum spf_softfail */
+	bool spf_permerror_reject;
+	bool spf_temperror_defer;
+	bool add_headers; /* Received-SPF */
 	struct conf_strikes strikes;
 	int64_t am_window_s; /* a login counts so long (AM); >= 0 */
 	struct conf_greylist greylist;

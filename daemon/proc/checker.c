@@ -140,14 +140,17 @@ static void checker_watch(void *context, int fd, bool readable, bool writable)
 /* ---- answers ----------------------------------------------------------------------------------- */
 
 static void checker_answer(struct checker *checker, const struct check_request *request,
-			   enum check_result result, const char *evidence)
+			   const struct check_answer *answer)
 {
 	struct msg msg = {.type = MSG_ANSWER};
 
 	msg.answer.session_id = request->session_id;
 	msg.answer.check = request->check;
-	msg.answer.result = result;
-	(void)text_copy(msg.answer.evidence, sizeof(msg.answer.evidence), evidence);
+	msg.answer.serial = request->serial;
+	msg.answer.result = answer->result;
+	msg.answer.spf = answer->spf;
+	memcpy(msg.answer.evidence, answer->evidence, sizeof(msg.answer.evidence));
+	memcpy(msg.answer.words, answer->words, sizeof(msg.answer.words));
 	/* A gate that is gone, or does not read, has its own deadline. */
 	(void)channel_send(checker->gates[request->asker], &msg, -1);
 }
@@ -156,7 +159,7 @@ static void checker_answer(struct checker *checker, const struct check_request *
 static void checker_on_answer(void *context, const struct check_request *request,
 			      const struct check_answer *answer)
 {
-	checker_answer(context, request, answer->result, answer->evidence);
+	checker_answer(context, request, answer);
 }
 
 /* A resolver_silent_fn. */
@@ -179,17 +182,19 @@ static void checker_say_busy(struct checker *checker)
 
 static void checker_check(struct checker *checker, const struct check_request *request)
 {
+	struct check_answer answer = {.result = CHECK_UNKNOWN};
 	int err = runner_start(checker->runner, request);
 
 	if (!err)
 		return;
 	if (err == -ENOSPC)
 		checker_say_busy(checker);
-	checker_answer(checker, request, CHECK_UNKNOWN,
-		       err == -ENOSPC	? "not asked: too many checks at a time"
-		       : err == -ESTALE ? "not asked: its policy has gone"
-		       : err == -ENOMEM ? "not asked: out of memory"
-					: "the checker has no such check");
+	(void)text_copy(answer.evidence, sizeof(answer.evidence),
+			err == -ENOSPC	 ? "not asked: too many checks at a time"
+			: err == -ESTALE ? "not asked: its policy has gone"
+			: err == -ENOMEM ? "not asked: out of memory"
+					 : "the checker has no such check");
+	checker_answer(checker, request, &answer);
 }
 
 /* ---- channels ---------------------------------------------------------------------------------- */
@@ -221,19 +226,25 @@ static void checker_leave(struct checker *checker)
 static void gate_on_message(void *context, struct channel *channel, const struct msg *msg,
 			    int fd)
 {
-	struct check_request request = {.client = msg->check.addr,
-					.policy_id = (uint16_t)msg->check.policy_id,
+	/* The one begins with the other. */
+	const struct msg_check *check = &msg->check;
+	struct check_request request = {.client = check->addr,
+					.policy_id = (uint16_t)check->policy_id,
 					.asker = channel_index(channel),
-					.session_id = msg->check.session_id};
+					.session_id = check->session_id,
+					.serial = check->serial,
+					.asked_wall_s = clock_wall_s()};
 	struct checker *checker = context;
 
 	close_fd(&fd); /* msg_validate() has seen that there is none */
-	if (msg->type != MSG_CHECK)
+	if (msg->type == MSG_CHECK_SENDER)
+		request.sender = msg->check_sender.sender;
+	else if (msg->type != MSG_CHECK)
 		return;
-	request.deadline_ns = checker_turn(checker) + msg->check.timeout_ms * NS_PER_MS;
+	request.deadline_ns = checker_turn(checker) + check->timeout_ms * NS_PER_MS;
 	for (unsigned int i = 0; i < CHECK_COUNT; i++) {
 		request.check = (enum conf_check)i;
-		if (msg->check.checks & 1u << i)
+		if (check->checks & 1u << i)
 			checker_check(checker, &request);
 	}
 	checker_arm(checker);

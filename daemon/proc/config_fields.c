@@ -35,6 +35,9 @@ static const char *const tls_names[] = {"none", "starttls", "implicit", "passthr
 static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const backend_tls_names[] = {"none", "starttls", "implicit", NULL};
 static const char *const dns_failure_names[] = {"accept", "defer", NULL};
+static const char *const softfail_names[] = {"accept", "reject", "greylist", NULL};
+static const char *const permerror_names[] = {"accept", "reject", NULL};
+static const char *const temperror_names[] = {"accept", "defer", NULL};
 static const char *const repeat_names[] = {"count", "ignore", NULL};
 /* In the order of enum check_mode: who permits it checks nothing. */
 static const char *const spoofing_names[] = {"yes", "observe", "no", NULL};
@@ -310,6 +313,12 @@ static const struct config_field policy_fields[] = {
 	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
 	CHOICE("dns-failure", struct conf_policy, dns_failure, dns_failure_names),
 	YES("ptr-forward-confirmed", struct conf_policy, ptr_forward_confirmed),
+	CHOICE("spf", struct conf_policy, mode[CHECK_SPF], mode_names),
+	CHOICE("spf-softfail", struct conf_policy, spf_softfail, softfail_names),
+	CHOICE("spf-permerror", struct conf_policy, spf_permerror_reject,
+	       permerror_names),
+	CHOICE("spf-temperror", struct conf_policy, spf_temperror_defer, temperror_names),
+	YES("add-headers", struct conf_policy, add_headers),
 	CHOICE("greylist", struct conf_policy, mode[CHECK_GREYLIST], mode_names),
 	DURATION("greylist-delay", struct conf_policy, greylist.delay_s, 1,
 		 CONF_GREY_DELAY_MAX_S),

@@ -246,7 +246,7 @@ static void gate_take_answer(struct gate *gate, const struct msg_answer *answer)
 	if (!s)
 		return; /* it has ended meanwhile */
 	checks_take_answer(s, answer);
-	if (!s->checks.pending && s->is_held) {
+	if (s->is_held) {
 		s->is_held = false;
 		session_deadline(s, gate->conf->limits.command_timeout_s);
 		session_run(s);

@@ -17,6 +17,7 @@
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_reply.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/gate_smtp_spf.h"
 #include "proc/relay.h"
 #include "proc/session_auth.h"
 
@@ -274,6 +275,7 @@ static void smtp_stop(struct session *s, const char *reason)
 static void smtp_finish(struct session *s)
 {
 	pipe_close(s);
+	spf_forget(s);
 	explicit_bzero(&s->smtp.login, sizeof(s->smtp.login));
 }
 
@@ -288,6 +290,7 @@ static void smtp_forget(struct session *s)
 	const uint32_t commands = s->smtp.commands;
 	const uint32_t errors = s->smtp.errors;
 
+	spf_forget(s);
 	memset(&s->smtp, 0, sizeof(s->smtp));
 	s->smtp.commands = commands;
 	s->smtp.errors = errors;

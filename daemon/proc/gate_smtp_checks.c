@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "policy/flags.h"
 #include "proc/gate_report.h"
+#include "proc/gate_smtp_spf.h"
 #include "proc/session_auth.h"
 
 #define BIT(check) (1u << (unsigned int)(check))
@@ -28,10 +29,13 @@ static const struct {
 		       "550 5.7.25 your address has no valid reverse name\r\n"},
 	[CHECK_RELAY] = {0, false, true, "refuse-relay", "observe-relay", NULL, NULL},
 	[CHECK_SPOOF] = {0, false, false, "refuse-spoof", "observe-spoof", NULL, NULL},
+	/* Asked at MAIL, and replied to, by gate_smtp_spf. */
+	[CHECK_SPF] = {FLAG_SPF, false, false, "refuse-spf", "observe-spf", "defer-spf",
+		       NULL},
 };
 
 /* Whose word comes first when several have something against a recipient. */
-static const enum conf_check order[] = {CHECK_PTR};
+static const enum conf_check order[] = {CHECK_PTR, CHECK_SPF};
 #define ORDER_COUNT (sizeof(order) / sizeof(order[0]))
 
 enum check_mode checks_mode(const struct session *s, enum conf_check check)
@@ -70,6 +74,16 @@ void checks_ask(struct session *s)
 
 /* ---- findings ---------------------------------------------------------------------------------- */
 
+/* What was found of the client, or of the sender of the present message. */
+static enum check_result checks_result(const struct session *s, enum conf_check check)
+{
+	if (check == CHECK_SPF)
+		return spf_finding(s);
+	if (s->checks.hit & BIT(check))
+		return CHECK_HIT;
+	return s->checks.unknown & BIT(check) ? CHECK_UNKNOWN : CHECK_CLEAN;
+}
+
 /* Tell the ledger what is applied now, of what it was not told yet. */
 static void checks_tell(struct session *s, enum conf_check check, const char *evidence)
 {
@@ -85,7 +99,7 @@ static void checks_tell(struct session *s, enum conf_check check, const char *ev
 	finding->service = (uint8_t)s->service;
 	finding->check = (uint8_t)check;
 	finding->mode = (uint8_t)mode;
-	finding->result = s->checks.hit & BIT(check) ? CHECK_HIT : CHECK_UNKNOWN;
+	finding->result = (uint8_t)checks_result(s, check);
 	finding->session_id = s->id;
 	(void)text_copy(finding->evidence, sizeof(finding->evidence), evidence);
 	(void)channel_send(s->gate->ledger, &msg,
@@ -145,12 +159,26 @@ void checks_take_answer(struct session *s, const struct msg_answer *answer)
 {
 	const enum conf_check check = (enum conf_check)answer->check;
 
-	if (!(s->checks.pending & BIT(check)))
+	const char *evidence = answer->evidence;
+	enum check_result result = (enum check_result)answer->result;
+
+	if (!(s->checks.pending & BIT(check)) ||
+	    (check == CHECK_SPF && !spf_take_answer(s, answer)))
 		return;
 	s->checks.pending &= ~BIT(check);
-	if (answer->result != CHECK_CLEAN && !session_is_authenticated(s))
-		checks_note(s, check, (enum check_result)answer->result,
-			    answer->evidence);
+	if (check == CHECK_SPF) {
+		result = spf_finding(s);
+		evidence = spf_evidence(s);
+	}
+	if (result != CHECK_CLEAN && !session_is_authenticated(s))
+		checks_note(s, check, result, evidence);
+}
+
+void checks_renew(struct session *s, enum conf_check check)
+{
+	s->checks.pending &= ~BIT(check);
+	s->checks.due &= ~BIT(check);
+	s->checks.told &= ~BIT(check);
 }
 
 void checks_give_up(struct session *s)
@@ -180,14 +208,21 @@ bool checks_found(struct session *s, enum conf_check check,
 
 /* ---- at RCPT ----------------------------------------------------------------------------------- */
 
-bool checks_wait(struct session *s)
+/* RCPT wants what may refuse it; DATA what goes into the message. */
+static bool checks_are_awaited(const struct session *s, enum smtp_verb verb)
 {
-	bool is_awaited = false;
+	if (verb == SMTP_DATA)
+		return (s->checks.pending & BIT(CHECK_SPF)) && spf_wants_header(s);
+	for (size_t i = 0; verb == SMTP_RCPT && i < ORDER_COUNT; i++)
+		if ((s->checks.pending & BIT(order[i])) &&
+		    checks_mode(s, order[i]) == MODE_ENFORCE)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < ORDER_COUNT; i++)
-		is_awaited |= (s->checks.pending & BIT(order[i])) &&
-			      checks_mode(s, order[i]) == MODE_ENFORCE;
-	if (!is_awaited)
+bool checks_wait(struct session *s, enum smtp_verb verb)
+{
+	if (!checks_are_awaited(s, verb))
 		return false;
 	if (s->gate->now_ms >= s->checks.end_ms) {
 		checks_give_up(s);
@@ -208,11 +243,17 @@ static const char *checks_apply(struct session *s, enum conf_check check,
 	if (mode == MODE_OFF)
 		return NULL;
 	s->checks.due |= BIT(check);
-	if (!((s->checks.hit | s->checks.unknown) & BIT(check)))
+	if (checks_result(s, check) == CHECK_CLEAN)
 		return NULL;
 	checks_tell(s, check, checks_evidence(s, check));
 	if (mode != MODE_ENFORCE)
 		return NULL;
+	if (check == CHECK_SPF) {
+		*out_reply = spf_refusal(s);
+		if (!*out_reply)
+			return NULL;
+		return **out_reply == '5' ? rows[check].refused : rows[check].deferred;
+	}
 	if (s->checks.hit & BIT(check)) {
 		*out_reply = rows[check].reply;
 		return rows[check].refused;

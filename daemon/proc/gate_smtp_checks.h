@@ -2,7 +2,7 @@
 /*
  * proc/gate_smtp_checks - what the checks say about a client of SMTP, and what becomes of it.
  *
- * The checker is asked when the client connects. What it finds is applied at the first RCPT, so that the log knows
+ * The checker is asked when the client connects, and at MAIL about the sender. What it finds is applied at the first RCPT, so that the log knows
  * name, sender and recipient by then; what the gate finds out itself is applied at once. A client that counts as
  * authenticated is exempt. Each thing that is found is told to the ledger, once a session, when it is applied.
  */
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "proc/session.h"
+#include "wire/smtp.h"
 
 /* Mode of a check for this session: off too if the entry lacks its flag, or the client is exempt. */
 enum check_mode checks_mode(const struct session *session, enum conf_check check);
@@ -34,8 +35,11 @@ void checks_give_up(struct session *session);
 bool checks_found(struct session *session, enum conf_check check,
 		  const struct check_answer *answer);
 
-/* At RCPT. Does the client have to wait for an answer? Then the session is held. */
-bool checks_wait(struct session *session);
+/* A new message: what a check finds of its sender is another finding than that of the one before. */
+void checks_renew(struct session *session, enum conf_check check);
+
+/* Ahead of RCPT and DATA. Does the client have to wait for an answer? Then the session is held. */
+bool checks_wait(struct session *session, enum smtp_verb verb);
 
 /**
  * checks_refusal - at RCPT, with nothing to wait for: apply what was found.

@@ -22,6 +22,7 @@
 #include "proc/gate_smtp_relay.h"
 #include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/gate_smtp_spf.h"
 #include "proc/session_auth.h"
 #include "proc/session_tls.h"
 #include "wire/smtp.h"
@@ -176,6 +177,8 @@ static void proceed_mail(struct session *s, const struct request *r)
 	s->smtp.has_rcpt = false;
 	smtp_grey_begin(s, r->arg + r->path.mailbox.at,
 			r->path.is_null ? 0 : r->path.mailbox.len);
+	if (s->smtp.in_mail)
+		spf_ask(s, r->arg, &r->path);
 }
 
 static const char *check_rcpt(struct session *s, struct request *r)
@@ -235,6 +238,8 @@ static void proceed_reset(struct session *s, const struct request *r)
 {
 	s->smtp.in_mail = false;
 	s->smtp.has_rcpt = false;
+	if (!pipe_count(s))
+		spf_forget(s);
 	if (s->smtp.has_hello)
 		proceed_verb(s, r);
 	else
@@ -390,7 +395,8 @@ bool smtp_command(struct session *s, const char *line, const struct line *found)
 	request.arg = line + request.command.arg.at;
 	row = &rows[request.command.verb];
 	if ((row->waits && pipe_count(s)) ||
-	    (request.command.verb == SMTP_RCPT && (route_waits(s) || checks_wait(s))))
+	    (request.command.verb == SMTP_RCPT && route_waits(s)) ||
+	    checks_wait(s, request.command.verb))
 		return false;
 
 	/* A recipient counts when it is refused: a message may have hundreds of them. */

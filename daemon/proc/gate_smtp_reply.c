@@ -16,6 +16,7 @@
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/gate_smtp_spf.h"
 #include "proc/relay.h"
 #include "proc/session_tls.h"
 #include "wire/xclient.h"
@@ -284,8 +285,10 @@ static void on_rcpt_reply(struct session *s, const struct reply *reply)
 
 static void on_data_reply(struct session *s, const struct reply *reply)
 {
-	if (reply->line.code == CODE_START_MESSAGE)
-		relay_begin(s);
+	if (reply->line.code != CODE_START_MESSAGE)
+		return;
+	spf_put_header(s);
+	relay_begin(s);
 }
 
 /* The client sees none of it before its end: half a 250 is no 250 (promise 1). */
@@ -296,6 +299,7 @@ static void on_message_reply(struct session *s, const struct reply *reply)
 		return;
 	leg_put(&s->client, s->smtp.pipeline->text, s->smtp.pipeline->text_len);
 	pipe_close(s);
+	spf_message_over(s);
 	if (is_positive(reply)) {
 		s->messages++;
 		s->smtp.commands = 0;

@@ -10,9 +10,9 @@
 #include "proc/session.h"
 
 #define SMTP_SAY_MAX_BYTES \
-	600u /* longest reply of postern's own: a banner with a host name */
+	1000u /* longest reply of postern's own: a domain explains itself */
 
-/* A reply of postern's own: now, or behind the replies that are awaited. @text is static, with CRLF. */
+/* A reply of postern's own: now, or behind the replies that are awaited. @text is static, or lasts until it has been said; with CRLF. */
 void smtp_say(struct session *session, const char *text);
 
 /* The same for a text that was made for the occasion, at most SMTP_EXPECT_TEXT_MAX with its NUL. */

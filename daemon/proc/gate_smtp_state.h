@@ -17,6 +17,7 @@
 #define SESSION_MECHS_MAX 256u /* mechanisms of the backend, with the NUL */
 
 struct smtp_pipeline;
+struct smtp_spf;
 
 /* What the ledger says of the recipients; see gate_smtp_grey.h. */
 struct smtp_grey {
@@ -42,6 +43,10 @@ struct smtp_state {
 	struct smtp_pipeline *pipeline; /* replies awaited; NULL: none */
 	const char *
 		swallow_reply; /* what SESSION_SWALLOW ends with; static; NULL: text of pipeline */
+	struct smtp_spf *spf; /* of the sender; NULL: not asked. See gate_smtp_spf.h */
+	uint32_t spf_serial;  /* of the message */
+	uint8_t spf_result;   /* enum spf_result */
+	bool spf_was_asked;
 	uint32_t caps; /* enum smtp_cap of the backend */
 	uint32_t xclient_left;
 	uint32_t commands; /* since the last message that was accepted */

@@ -31,8 +31,8 @@
 #define GATE_SMALL_BYTES 16384u
 /* One read of a message body. */
 #define GATE_BIG_BYTES 65536u
-/* A session can hold input and output of both its legs, and a pipeline. */
-#define GATE_SMALL_PER_SESSION 5u
+/* A session can hold input and output of both its legs, a pipeline, and what is known of a sender. */
+#define GATE_SMALL_PER_SESSION 6u
 #define GATE_LISTENERS_MAX     (CONF_SERVICES_MAX * CONF_LISTEN_MAX)
 #define GATE_NO_SESSION	       UINT32_MAX
 

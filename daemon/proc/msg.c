@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "wire/spf_record.h"
+
 #define CHECK_TIMEOUT_MAX_MS 600000u /* no connection waits longer for its checks */
 
 enum fd_rule {
@@ -170,14 +172,28 @@ static bool sessions_page_is_valid(const struct msg *msg, bool has_fd)
 	return true;
 }
 
-static bool check_is_valid(const struct msg *msg, bool has_fd)
+static bool check_fields_are_valid(const struct msg_check *m)
 {
-	const struct msg_check *m = &msg->check;
-
-	(void)has_fd;
 	return m->checks != 0 && m->checks < 1u << CHECK_COUNT && m->timeout_ms > 0 &&
 	       m->timeout_ms <= CHECK_TIMEOUT_MAX_MS && m->policy_id < CONF_POLICY_IDS &&
 	       addr_is_valid(&m->addr);
+}
+
+static bool check_is_valid(const struct msg *msg, bool has_fd)
+{
+	(void)has_fd;
+	return check_fields_are_valid(&msg->check);
+}
+
+static bool check_sender_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct check_sender *sender = &msg->check_sender.sender;
+
+	(void)has_fd;
+	return check_fields_are_valid(&msg->check_sender.check) &&
+	       text_ends(sender->local, sizeof(sender->local)) &&
+	       text_ends(sender->domain, sizeof(sender->domain)) &&
+	       text_ends(sender->helo, sizeof(sender->helo));
 }
 
 static bool answer_is_valid(const struct msg *msg, bool has_fd)
@@ -186,7 +202,9 @@ static bool answer_is_valid(const struct msg *msg, bool has_fd)
 
 	(void)has_fd;
 	return m->check < CHECK_COUNT && m->result < CHECK_RESULT_COUNT &&
-	       text_is_printable(m->evidence, sizeof(m->evidence));
+	       m->spf < SPF_RESULT_COUNT &&
+	       text_is_printable(m->evidence, sizeof(m->evidence)) &&
+	       text_is_printable(m->words, sizeof(m->words));
 }
 
 static bool bans_is_valid(const struct msg *msg, bool has_fd)
@@ -301,6 +319,8 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 			       sessions_page_is_valid},
 	[MSG_CHECK] = {"check", SIZE_OF(check), ROUTE(ROLE_GATE, ROLE_CHECKER), FD_NEVER,
 		       check_is_valid},
+	[MSG_CHECK_SENDER] = {"check-sender", SIZE_OF(check_sender), ROUTE(ROLE_GATE, ROLE_CHECKER),
+			      FD_NEVER, check_sender_is_valid},
 	[MSG_ANSWER] = {"answer", SIZE_OF(answer), ROUTE(ROLE_CHECKER, ROLE_GATE), FD_NEVER,
 			answer_is_valid},
 	[MSG_BAN_EDITS] = {"ban-edits", SIZE_OF(bans), LEDGER_TO_KEEPER, FD_NEVER, bans_is_valid},

@@ -12,7 +12,7 @@
  *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
  *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE, GREY_ASK
  *   ledger -> gate    RECHECK, SESSIONS, GREY_ANSWER
- *   gate -> checker   CHECK          checker -> gate    ANSWER
+ *   gate -> checker   CHECK, CHECK_SENDER   checker -> gate    ANSWER
  *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
  *   keeper -> ledger  EDITS_DONE, BAN_PAGE, REPORT
  */
@@ -63,6 +63,7 @@ enum msg_type {
 	MSG_SESSIONS,
 	MSG_SESSIONS_PAGE,
 	MSG_CHECK,
+	MSG_CHECK_SENDER, /* of a message */
 	MSG_ANSWER,
 	MSG_BAN_EDITS,
 	MSG_EDITS_DONE,
@@ -190,14 +191,23 @@ struct msg_check {
 	uint32_t checks;
 	uint32_t timeout_ms;
 	uint32_t policy_id; /* whose settings hold; it may have gone meanwhile */
+	uint32_t serial;    /* comes back in the answer */
 	struct addr addr;
+};
+
+struct msg_check_sender {
+	struct msg_check check;
+	struct check_sender sender;
 };
 
 struct msg_answer {
 	uint64_t session_id;
 	uint32_t check;	 /* enum conf_check */
 	uint32_t result; /* enum check_result */
+	uint32_t serial;
+	uint32_t spf; /* of CHECK_SPF, unless UNKNOWN: enum spf_result */
 	char evidence[CHECK_EVIDENCE_MAX];
+	char words[CHECK_WORDS_MAX];
 };
 
 /* Must this recipient's mail wait? */
@@ -309,6 +319,7 @@ struct msg {
 		struct msg_sessions sessions;
 		struct msg_sessions_page sessions_page;
 		struct msg_check check;
+		struct msg_check_sender check_sender;
 		struct msg_answer answer;
 		struct msg_bans bans;
 		struct msg_ban_walk ban_walk;

@@ -66,7 +66,7 @@
  *   addr       as asked; client: the prefix that its strikes and bans are counted for
  *   protected  text: why it is never banned ("own address", "backend"); null
  *   services   [{service, type, policy, on, ports [25], verdict, entry | null, ban_addr | null,
- *                checks [{check "strikes" | "helo" | "ptr" | "greylist", mode "off" | "observe" | "enforce"}]}]
+ *                checks [{check "strikes" | "helo" | "ptr" | "spf" | "greylist", mode "off" | "observe" | "enforce"}]}]
  *              verdict: verdict_name() of policy/verdict, or "unguarded" if the service is not on
  *              entry {prefix, flags [{flag "PA", meaning}], file, line}: the longest of the list, even if a ban decides
  *              ban_addr: the ban that decides; its details are in bans[]

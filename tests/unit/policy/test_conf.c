@@ -89,6 +89,11 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(conf.policies[1].greylist.auto_pass, 5);
 	assert_int_equal(conf.limits.triplets_max, 1000000);
 	assert_int_equal(conf.limits.greylist_timeout_s, 5);
+	assert_int_equal(conf.policies[1].mode[CHECK_SPF], MODE_ENFORCE);
+	assert_int_equal(conf.policies[1].spf_softfail, SPF_SOFTFAIL_ACCEPT);
+	assert_false(conf.policies[1].spf_permerror_reject);
+	assert_true(conf.policies[1].spf_temperror_defer);
+	assert_false(conf.policies[1].add_headers);
 	assert_int_equal(conf.services[1].bare_newline, BARE_NEWLINE_NORMALIZE);
 }
 
@@ -113,6 +118,7 @@ static void names_go_there_and_back(void **state)
 	assert_string_equal(conf_check_name(CHECK_HELO), "helo");
 	assert_string_equal(conf_check_name(CHECK_PTR), "ptr");
 	assert_string_equal(conf_check_name(CHECK_GREYLIST), "greylist");
+	assert_string_equal(conf_check_name(CHECK_SPF), "spf");
 }
 
 static void what_is_there_is_found(void **state)

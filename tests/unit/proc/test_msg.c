@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "proc/msg.h"
+#include "wire/spf_record.h"
 
 #define ANY_CHILD ROLE_COUNT
 
@@ -40,6 +41,7 @@ static const struct {
 	{MSG_SESSIONS, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS_PAGE, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_CHECK, ROLE_GATE, ROLE_CHECKER, false},
+	{MSG_CHECK_SENDER, ROLE_GATE, ROLE_CHECKER, false},
 	{MSG_ANSWER, ROLE_CHECKER, ROLE_GATE, false},
 	{MSG_BAN_EDITS, ROLE_LEDGER, ROLE_KEEPER, false},
 	{MSG_EDITS_DONE, ROLE_KEEPER, ROLE_LEDGER, false},
@@ -67,6 +69,12 @@ static void good_bans(struct msg_bans *bans)
 	for (size_t i = 0; i < MSG_BANS_MAX; i++)
 		bans->bans[i].prefix = (struct prefix){v4, 32};
 }
+
+static const struct msg_check a_check = {
+	.addr = {.bytes = {192, 0, 2, 1}, .family = ADDR_V4},
+	.checks = 1u << CHECK_PTR,
+	.timeout_ms = 1000,
+};
 
 static struct msg good(uint32_t type)
 {
@@ -103,9 +111,10 @@ static struct msg good(uint32_t type)
 			m.sessions_page.sessions[i].addr = v6;
 		break;
 	case MSG_CHECK:
-		m.check.addr = v4;
-		m.check.checks = 1u << CHECK_PTR;
-		m.check.timeout_ms = 1000;
+		m.check = a_check;
+		break;
+	case MSG_CHECK_SENDER:
+		m.check_sender.check = a_check;
 		break;
 	case MSG_GREY_ASK:
 		m.grey_ask.addr = v6;
@@ -288,6 +297,12 @@ static const struct {
 	{"no time", MSG_CHECK, FIELD(check.timeout_ms), 0},
 	{"too much time", MSG_CHECK, FIELD(check.timeout_ms), 600001},
 	{"check of nobody", MSG_CHECK, FIELD(check.addr.family), ADDR_NONE},
+	{"message of nobody", MSG_CHECK_SENDER, FIELD(check_sender.check.addr.family),
+	 ADDR_NONE},
+	{"message with an unknown check", MSG_CHECK_SENDER,
+	 FIELD(check_sender.check.checks), 1 << CHECK_COUNT},
+	{"no such result of SPF", MSG_ANSWER, FIELD(answer.spf), SPF_RESULT_COUNT},
+	{"line feed in the words", MSG_ANSWER, FIELD(answer.words[0]), '\n'},
 	{"no such check", MSG_ANSWER, FIELD(answer.check), CHECK_COUNT},
 	{"no such result", MSG_ANSWER, FIELD(answer.result), CHECK_RESULT_COUNT},
 	{"tab in the evidence", MSG_ANSWER, FIELD(answer.evidence[0]), '\t'},
@@ -347,8 +362,12 @@ static const struct {
 	{MSG_LOGIN, FIELD(login.user)},
 	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[0].state)},
 	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[MSG_SESSIONS_MAX - 1].user)},
+	{MSG_CHECK_SENDER, FIELD(check_sender.sender.local)},
+	{MSG_CHECK_SENDER, FIELD(check_sender.sender.domain)},
+	{MSG_CHECK_SENDER, FIELD(check_sender.sender.helo)},
 	{MSG_ANSWER, FIELD(answer.evidence)},
 	{MSG_FINDING, FIELD(finding.evidence)},
+	{MSG_ANSWER, FIELD(answer.words)},
 	{MSG_REPORT, FIELD(report.text)},
 	{MSG_GREY_ASK, FIELD(grey_ask.domain)},
 	{MSG_GREY_ASK, FIELD(grey_ask.sender)},
