@@ -97,12 +97,32 @@ void store_backend_ca(struct config_fill *fill, void *object,
 			setting_place(fill, setting);
 }
 
+/*
+ * A mail host that is left as it is takes logins inside TLS only, and on the port of implicit TLS it takes nothing
+ * else. What it shows there needs no trust: the way to it is the one that its clients' packets took all along.
+ */
+static void fill_intercepted_tls(const struct config_section *section,
+				 struct conf_service *service)
+{
+	if (!section_setting(section, "backend-tls", 0) &&
+	    service_type_has_login((enum service_type)service->type) &&
+	    conf_service_has_tls(service))
+		service->backend_tls = service->tls == TLS_MODE_IMPLICIT
+					       ? BACKEND_TLS_IMPLICIT
+					       : BACKEND_TLS_STARTTLS;
+	if (!section_setting(section, "backend-verify", 0) &&
+	    !section_setting(section, "backend-verify-name", 0))
+		service->backend_verify = false;
+}
+
 void fill_tls_defaults(const struct config_section *section, struct conf_service *service)
 {
 	if (!section_setting(section, "tls", 0))
 		service->tls = service_type_tls((enum service_type)service->type);
 	if (!section_setting(section, "require-tls-for-auth", 0))
 		service->require_tls_for_auth = conf_service_has_tls(service);
+	if (service->intercept)
+		fill_intercepted_tls(section, service);
 }
 
 /* ---- the files ------------------------------------------------------------------------------- */

@@ -413,9 +413,49 @@ static void time_is_a_problem_at_both_ends(void **state)
 	}
 }
 
+/* What a client of the mail host would have done is what postern does. */
+static void an_intercepted_service_has_the_tls_of_its_mail_host(void **state)
+{
+	static const struct {
+		const char *why, *type, *rest;
+		enum backend_tls want;
+		bool verify;
+	} rows[] = {
+		{"logins inside STARTTLS", "submission", "tls = starttls",
+		 BACKEND_TLS_STARTTLS, false},
+		{"the port of implicit TLS", "submissions", "", BACKEND_TLS_IMPLICIT,
+		 false},
+		{"mail of strangers has no passwords", "smtp", "tls = starttls",
+		 BACKEND_TLS_NONE, false},
+		{"said otherwise", "submission", "tls = starttls backend-tls = none",
+		 BACKEND_TLS_NONE, false},
+		{"a name to verify is verified", "submissions",
+		 "backend-verify-name = \"mx.example.org\" backend-ca = \"ca.pem\"",
+		 BACKEND_TLS_IMPLICIT, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		AUTO(config_free) struct config *config = NULL;
+		char text[512];
+
+		(void)snprintf(text, sizeof(text),
+			       "interfaces = { eth0 }\n" POLICY MX
+			       "service s { type = %s policy = p intercept = yes "
+			       "certificates = { mx } %s }\n",
+			       rows[i].type, rows[i].rest);
+		if (load(text, &config))
+			fail_msg("%s: %s", rows[i].why, config->report.notes[0].text);
+		if (config->conf.services[0].backend_tls != rows[i].want ||
+		    config->conf.services[0].backend_verify != rows[i].verify)
+			fail_msg("%s: not as expected", rows[i].why);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_intercepted_service_has_the_tls_of_its_mail_host),
 		cmocka_unit_test(each_mistake_has_its_place),
 		cmocka_unit_test(each_doubt_is_a_warning_and_no_error),
 		cmocka_unit_test(a_key_that_everybody_reads_is_a_doubt),
