@@ -52,6 +52,7 @@ static const struct conf_limits limits_defaults = {
 	.handover_grace_s = 86400,
 	.shutdown_grace_s = 30,
 	.check_timeout_s = 10,
+	.proxy_header_timeout_s = 5,
 	.dns_ttl_max_s = HOUR_S,
 	.tls_handshakes_max = 500,
 	.tls_handshakes_per_client_max = 300,
@@ -247,6 +248,14 @@ bool conf_wants_intercept(const struct conf *conf)
 		    conf->services[i].client_address == CLIENT_ADDRESS_TRANSPARENT)
 			return true;
 	}
+	return false;
+}
+
+bool conf_trusts_proxy(const struct conf *conf, const struct addr *addr)
+{
+	for (size_t i = 0; i < conf->trusted_proxy_count; i++)
+		if (prefix_contains(&conf->trusted_proxies[i], addr))
+			return true;
 	return false;
 }
 

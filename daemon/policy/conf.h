@@ -27,6 +27,7 @@
 #define CONF_BACKENDS_MAX      8u  /* addresses of one service's backend */
 #define CONF_LISTS_MAX	       32u /* address list files in all */
 #define CONF_NEVER_BAN_MAX     64u
+#define CONF_PROXIES_MAX       32u /* trusted proxies */
 #define CONF_DNS_MAX	       4u
 #define CONF_GATES_MAX	       64u
 #define CONF_CERTIFICATES_MAX  32u
@@ -182,6 +183,7 @@ struct conf_service {
 	uint8_t client_address; /* enum client_address */
 	uint8_t bare_newline;	/* enum bare_newline */
 	bool apop;		/* POP3: connect at once for the timestamp of APOP */
+	bool accept_proxy;	/* a trusted proxy begins with a PROXY header */
 	bool intercept; /* nftables leads ports to listen, which is on loopback; no backend: where the client went */
 	uint8_t fail_mode;     /* enum fail_mode, of an intercepted service */
 	uint8_t listen_count;  /* 0 for SERVICE_TCP */
@@ -227,6 +229,7 @@ struct conf_limits {
 	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
 	int64_t check_timeout_s;	   /* all checks of a connection together */
 	int64_t handover_grace_s;    /* sessions of a program that another has replaced */
+	int64_t proxy_header_timeout_s;	   /* for a trusted proxy to say its header */
 	int64_t dns_ttl_min_s;	     /* an answer of the DNS is kept at least so long, */
 	int64_t dns_ttl_max_s;	     /* and at most so long */
 	uint32_t tls_handshakes_max; /* begun in a second, all gates together */
@@ -255,6 +258,7 @@ struct conf {
 	uint8_t list_count;
 	uint8_t certificate_count;
 	uint8_t never_ban_count;
+	uint8_t trusted_proxy_count;
 	uint8_t dns_count;
 	bool want_open_relay;
 	struct conf_policy policies[CONF_POLICIES_MAX];
@@ -262,6 +266,7 @@ struct conf {
 	struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
 	char lists[CONF_LISTS_MAX][CONF_PATH_MAX]; /* prefix_row.origin is the index */
 	struct prefix never_ban[CONF_NEVER_BAN_MAX];
+	struct prefix trusted_proxies[CONF_PROXIES_MAX]; /* they tell who the client is */
 	struct conf_endpoint
 		dns[CONF_DNS_MAX]; /* none: resolv.conf, read by the keeper */
 	struct conf_limits limits;
@@ -305,6 +310,9 @@ int conf_service_find(const struct conf *conf, const char *name);
 int conf_certificate_find(const struct conf *conf, const char *name);
 /* The policy with this kernel id; NULL. */
 const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id);
+
+/* Is this the address of a trusted proxy? */
+bool conf_trusts_proxy(const struct conf *conf, const struct addr *addr);
 
 /* Is the service guarded: its policy enabled, and its type not switched off in it? */
 bool conf_service_is_on(const struct conf *conf, const struct conf_service *service);

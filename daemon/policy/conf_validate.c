@@ -187,6 +187,7 @@ static int durations_check(const struct conf_limits *limits, char *out_problem)
 		{"handover-grace", limits->handover_grace_s, 0},
 		{"shutdown-grace", limits->shutdown_grace_s, 0},
 		{"check-timeout", limits->check_timeout_s, 1},
+		{"proxy-header-timeout", limits->proxy_header_timeout_s, 1},
 		{"dns-ttl-min", limits->dns_ttl_min_s, 0},
 		{"dns-ttl-max", limits->dns_ttl_max_s, limits->dns_ttl_min_s},
 		{"tls-handshake-timeout", limits->tls_handshake_timeout_s, 1},
@@ -323,6 +324,25 @@ static int service_proxied_check(const struct conf_service *service, char *out_p
 	return 0;
 }
 
+static int accept_proxy_check(const struct conf *conf, const struct conf_service *service,
+			      char *out_problem)
+{
+	if (!service->accept_proxy)
+		return 0;
+	if (service->type == SERVICE_TCP || service->intercept)
+		return problem_set(
+			out_problem,
+			"service '%s': accept-proxy: only a service with listen of its own sees what "
+			"a proxy says",
+			service->name);
+	if (conf->trusted_proxy_count == 0)
+		return problem_set(
+			out_problem,
+			"service '%s': accept-proxy: name the proxies in trusted-proxies",
+			service->name);
+	return 0;
+}
+
 static int service_check(const struct conf *conf, const struct conf_service *service,
 			 char *out_problem)
 {
@@ -349,7 +369,8 @@ static int service_check(const struct conf *conf, const struct conf_service *ser
 		return problem_set(out_problem,
 				   "service '%s': bare-newline is normalize or reject",
 				   service->name);
-	if (conf_validate_tls(conf, service, out_problem) != 0)
+	if (conf_validate_tls(conf, service, out_problem) != 0 ||
+	    accept_proxy_check(conf, service, out_problem) != 0)
 		return -EINVAL;
 	if (service->type == SERVICE_TCP)
 		return service_tcp_check(service, out_problem);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "proc/session_proxy.h"
 #include "proc/session_tls.h"
 #include "wire/proxy.h"
 
@@ -26,7 +27,7 @@ static bool backend_put_proxy(struct session *s)
 		tls.authority = tls_server_name(s->client.tls);
 		header.tls = &tls;
 	}
-	if (sock_local(s->client.fd, &header.dest, &header.dest_port) ||
+	if (session_local(s, &header.dest, &header.dest_port) ||
 	    proxy_write_v2(&header, bytes, sizeof(bytes), &len))
 		return false;
 	leg_put(&s->backend, bytes, len);

@@ -333,6 +333,30 @@ static void warn_no_domains(struct config *config, struct config_place at)
 	}
 }
 
+/* Behind a proxy the kernel is out of it, and somebody has to know. */
+static void warn_proxies(struct config_report *report, struct config_place at,
+			 const struct conf *conf)
+{
+	bool is_used = false;
+
+	for (size_t i = 0; i < conf->service_count; i++) {
+		const struct conf_service *service = &conf->services[i];
+
+		if (!service->accept_proxy)
+			continue;
+		is_used = true;
+		report_warning(
+			report, at,
+			"service %s: accept-proxy: of what a trusted proxy brings the kernel sees the "
+			"proxy's address, not the client's: there list and bans hold in the gates alone",
+			service->name);
+	}
+	if (conf->trusted_proxy_count > 0 && !is_used)
+		report_warning(
+			report, at,
+			"trusted-proxies: no service has accept-proxy = yes: no PROXY header is read");
+}
+
 static void warn_doubtful(struct config_fill *fill)
 {
 	const struct conf *conf = &fill->config->conf;
@@ -353,6 +377,7 @@ static void warn_doubtful(struct config_fill *fill)
 		warn_relay(fill->config, whole, &conf->services[i]);
 	if (text_builder_count(fill->config->domains) == 0)
 		warn_no_domains(fill->config, whole);
+	warn_proxies(report, whole, conf);
 }
 
 static void load_all(struct config_fill *fill, const struct config_tree *tree)

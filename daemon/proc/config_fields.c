@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "policy/limits.h"
 #include "policy/strikes.h"
 #include "proc/config_fill.h"
 #include "proc/config_names.h"
@@ -111,6 +112,23 @@ static void store_never_ban(struct config_fill *fill, void *object,
 	if (has_room(fill, setting, conf->never_ban_count, CONF_NEVER_BAN_MAX) &&
 	    read_prefix(fill, setting, &prefix))
 		conf->never_ban[conf->never_ban_count++] = prefix;
+}
+
+static void store_trusted_proxy(struct config_fill *fill, void *object,
+				const struct config_setting *setting)
+{
+	struct conf *conf = object;
+	struct prefix prefix;
+
+	if (!has_room(fill, setting, conf->trusted_proxy_count, CONF_PROXIES_MAX) ||
+	    !read_prefix(fill, setting, &prefix))
+		return;
+	if (ban_is_wide(&prefix))
+		problem(fill, setting,
+			"holds strangers, who could then say that they are anybody: name "
+			"your load balancers");
+	else
+		conf->trusted_proxies[conf->trusted_proxy_count++] = prefix;
 }
 
 static void store_dns(struct config_fill *fill, void *object,
@@ -296,6 +314,7 @@ static const struct config_field root_fields[] = {
 	TEXT("pin-dir", struct conf, pin_dir),
 	CHOICE("log-level", struct conf, log_level, level_names),
 	LIST("never-ban", store_never_ban),
+	LIST("trusted-proxies", store_trusted_proxy),
 	LIST("dns", store_dns),
 	LIST("local-domains", names_store_domain),
 	OWN("local-domains-file", names_store_domains_file),
@@ -352,6 +371,7 @@ static const struct config_field service_fields[] = {
 	CHOICE("fail-mode", struct conf_service, fail_mode, fail_mode_names),
 	YES("apop", struct conf_service, apop),
 	CHOICE("bare-newline", struct conf_service, bare_newline, bare_newline_names),
+	YES("accept-proxy", struct conf_service, accept_proxy),
 	CHOICE("tls", struct conf_service, tls, tls_names),
 	LIST("certificates", store_certificate),
 	CHOICE("tls-min", struct conf_service, tls_min, tls_min_names),
@@ -395,6 +415,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT_TIME("handover-grace", handover_grace_s, 0, 7 * DAY_S),
 	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),
 	LIMIT_TIME("check-timeout", check_timeout_s, 1, MINUTE_S),
+	LIMIT_TIME("proxy-header-timeout", proxy_header_timeout_s, 1, MINUTE_S),
 	LIMIT("dns-cache-entries", dns_cache_entries, 1024, 1048576),
 	LIMIT_TIME("dns-ttl-min", dns_ttl_min_s, 0, HOUR_S),
 	LIMIT_TIME("dns-ttl-max", dns_ttl_max_s, 0, 7 * DAY_S),

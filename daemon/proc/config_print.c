@@ -98,19 +98,28 @@ static void print_endpoints(FILE *out, const char *name,
 	(void)fprintf(out, " }\n");
 }
 
-static void print_root(FILE *out, const struct conf *conf)
+static void print_prefixes(FILE *out, const char *name, const struct prefix *prefixes,
+			   uint8_t count)
 {
 	char text[PREFIX_TEXT_MAX];
 
+	(void)fprintf(out, "%s = {", name);
+	for (uint8_t i = 0; i < count; i++)
+		(void)fprintf(out, "%s \"%s\"", i ? "," : "",
+			      prefix_format(&prefixes[i], text));
+	(void)fprintf(out, " }\n");
+}
+
+static void print_root(FILE *out, const struct conf *conf)
+{
 	print_fields(out, "", SHAPE_ROOT, conf);
 	(void)fprintf(out, "interfaces = {");
 	for (uint8_t i = 0; i < conf->interface_count; i++)
 		(void)fprintf(out, "%s \"%s\"", i ? "," : "", conf->interfaces[i]);
-	(void)fprintf(out, " }\nnever-ban = {");
-	for (uint8_t i = 0; i < conf->never_ban_count; i++)
-		(void)fprintf(out, "%s \"%s\"", i ? "," : "",
-			      prefix_format(&conf->never_ban[i], text));
 	(void)fprintf(out, " }\n");
+	print_prefixes(out, "never-ban", conf->never_ban, conf->never_ban_count);
+	print_prefixes(out, "trusted-proxies", conf->trusted_proxies,
+		       conf->trusted_proxy_count);
 	if (conf->dns_count > 0)
 		print_endpoints(out, "dns", conf->dns, conf->dns_count);
 }

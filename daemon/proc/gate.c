@@ -18,8 +18,10 @@
 #include "proc/gate_accept.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_grey.h"
+#include "proc/gate_verdict.h"
 #include "proc/session.h"
 #include "proc/session_log.h"
+#include "proc/session_proxy.h"
 #include "sys/sandbox.h"
 
 #define BYTES_PER_KIB 1024u
@@ -207,7 +209,7 @@ static void gate_recheck(struct gate *gate, const struct prefix *prefix)
 		if (prefix->addr.family != ADDR_NONE &&
 		    !prefix_contains(prefix, &s->addr))
 			continue;
-		verdict = accept_decide(gate, s->service, &s->addr);
+		verdict = gate_verdict(gate, s->service, &s->addr);
 		if (verdict.kind == VERDICT_PERMIT)
 			continue;
 		s->verdict = verdict_name(verdict.kind);
@@ -430,7 +432,9 @@ static void gate_on_tick(evutil_socket_t fd, short what, void *context)
 	while ((node = wheel_next(&gate->wheel, gate->now_ms))) {
 		struct session *s = (struct session *)node;
 
-		if (s->state == SESSION_TLS)
+		if (s->awaits_proxy)
+			session_proxy_timeout(s);
+		else if (s->state == SESSION_TLS)
 			session_kill(s, "tls-timeout", NULL);
 		else
 			s->protocol->timeout(s);

@@ -9,15 +9,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "policy/flags.h"
-#include "policy/verdict.h"
 #include "proc/gate_pop3.h"
 #include "proc/gate_smtp.h"
+#include "proc/gate_verdict.h"
 #include "proc/session.h"
-#include "proc/session_tls.h"
-
-/* What holds where a policy or a service type is switched off: everything, and nothing is checked. */
-#define FLAGS_WHEN_OFF (FLAG_PA | FLAG_AS | FLAG_AR)
+#include "proc/session_proxy.h"
 
 int accept_init(struct gate *gate)
 {
@@ -27,21 +23,6 @@ int accept_init(struct gate *gate)
 	for (size_t i = 0; i < GATE_LISTENERS_MAX; i++)
 		gate->listeners[i].fd = -1;
 	return 0;
-}
-
-struct verdict accept_decide(const struct gate *gate, int service,
-			     const struct addr *addr)
-{
-	const struct conf *conf = gate->conf;
-	const uint8_t policy = conf->services[service].policy;
-
-	if (!conf_service_is_on(conf, &conf->services[service]))
-		return (struct verdict){
-			.kind = VERDICT_PERMIT,
-			.entry.value = FLAGS_WHEN_OFF,
-		};
-	return verdict_decide(gate->snapshot.tables[policy], gate->shared[SHARED_BANS],
-			      conf->policies[policy].id, addr, clock_boot_ns());
 }
 
 static const struct session_protocol *accept_protocol(const struct conf_service *service)
@@ -130,8 +111,7 @@ static void accept_one(struct gate_listener *listener, int fd,
 {
 	struct gate *gate = listener->gate;
 	const uint32_t per_client = gate->conf->limits.sessions_per_client_max;
-	const struct verdict verdict =
-		accept_decide(gate, listener->service, &peer->addr);
+	const struct verdict verdict = gate_verdict(gate, listener->service, &peer->addr);
 	const struct session_start start = {
 		.fd = fd,
 		.addr = peer->addr,
@@ -140,6 +120,8 @@ static void accept_one(struct gate_listener *listener, int fd,
 		.service = listener->service,
 		.protocol = accept_protocol(&gate->conf->services[listener->service]),
 	};
+	const bool is_proxied =
+		session_needs_proxy(gate->conf, listener->service, &peer->addr);
 	struct session *session;
 
 	if (accept_is_stray(listener, fd)) {
@@ -150,7 +132,9 @@ static void accept_one(struct gate_listener *listener, int fd,
 		accept_refuse(listener, fd, peer, verdict.kind);
 		return;
 	}
-	if (session_count_client(gate, &peer->addr, per_client) >= per_client) {
+	/* Of those of a trusted proxy each is counted when it has said whose it is. */
+	if (!is_proxied &&
+	    session_count_client(gate, &peer->addr, per_client) >= per_client) {
 		accept_turn_away(listener, fd, peer, "sessions-per-client-max");
 		return;
 	}
@@ -161,10 +145,10 @@ static void accept_one(struct gate_listener *listener, int fd,
 		return;
 	}
 	start_ticking(gate);
-	if (session->tls_mode == TLS_MODE_IMPLICIT)
-		session_begin_tls(session);
+	if (is_proxied)
+		session_begin_proxy(session);
 	else
-		session->protocol->greet(session);
+		session_open(session);
 }
 
 static void accept_failed(struct gate *gate, int err)

@@ -9,7 +9,6 @@
 #define PROC_GATE_ACCEPT_H
 
 #include "base/cleanup.h"
-#include "policy/verdict.h"
 #include "proc/gate_state.h"
 #include "proc/msg.h"
 
@@ -30,9 +29,5 @@ void accept_resume(struct gate *gate);
 
 /* Take no more, for good. */
 void accept_stop(struct gate *gate);
-
-/* What the policy of a service says about an address now. */
-struct verdict accept_decide(const struct gate *gate, int service,
-			     const struct addr *addr);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/session_proxy.h"
 #include "wire/xclient.h"
 
 void smtp_backend_begins(struct session *s)
@@ -89,7 +90,7 @@ int smtp_say_xclient(struct session *s)
 	size_t len;
 	int result;
 
-	if (sock_local(s->client.fd, &client.dest_addr, &client.dest_port))
+	if (session_local(s, &client.dest_addr, &client.dest_port))
 		client.dest_port = 0;
 	result = xclient_next(&client, &s->smtp.xclient_left, line, &len);
 	if (result == 1) {

@@ -49,7 +49,7 @@ struct gate_listener {
 
 /* Budgets for lines that a stranger can provoke. */
 struct gate_log_limits {
-	struct log_limit refused, crowded, accept, http, xclient, backend, smuggling, tls,
+	struct log_limit refused, crowded, accept, http, xclient, backend, proxy, smuggling, tls,
 		greylist;
 };
 

@@ -56,6 +56,8 @@ static bool protect_configured(const struct conf *conf, struct protected_set *se
 	}
 	for (uint8_t i = 0; i < conf->never_ban_count; i++)
 		fits = protect(set, &conf->never_ban[i], "never-ban") && fits;
+	for (uint8_t i = 0; i < conf->trusted_proxy_count; i++)
+		fits = protect(set, &conf->trusted_proxies[i], "trusted proxy") && fits;
 	for (uint8_t i = 0; i < conf->service_count; i++) {
 		const struct conf_service *service = &conf->services[i];
 

@@ -13,6 +13,7 @@
 #include "proc/session_auth.h"
 #include "proc/session_leg.h"
 #include "proc/session_log.h"
+#include "proc/session_proxy.h"
 #include "proc/session_tls.h"
 
 static_assert(sizeof(struct session) <= 2048, "an idle session must stay cheap");
@@ -171,6 +172,23 @@ struct session *session_new(struct gate *gate, const struct session_start *start
 	return s;
 }
 
+void session_open(struct session *s)
+{
+	s->state = SESSION_HELO;
+	if (s->tls_mode == TLS_MODE_IMPLICIT)
+		session_begin_tls(s);
+	else
+		s->protocol->greet(s); /* which calls session_run() */
+}
+
+void session_rename(struct session *s, const struct addr *addr, uint16_t port)
+{
+	session_unlink(s);
+	s->addr = *addr;
+	s->port = port;
+	session_link(s);
+}
+
 static void session_finish(struct session *s)
 {
 	struct gate *gate = s->gate;
@@ -290,7 +308,7 @@ void session_run(struct session *s)
 {
 	assert(!s->is_pumping);
 	s->wants_turn = false;
-	if (!session_tls_step(s))
+	if (s->awaits_proxy ? !session_proxy_step(s) : !session_tls_step(s))
 		return;
 	s->is_pumping = true;
 	if (s->state > SESSION_TLS && s->state < SESSION_FLUSH)

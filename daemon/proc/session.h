@@ -35,8 +35,9 @@
 
 enum session_state {
 	SESSION_FREE, /* not in use */
-	SESSION_TLS,  /* the handshake with the client is under way, or waits to begin */
-	SESSION_HELO, /* greeted; waits for EHLO or HELO */
+	SESSION_TLS, /* the handshake with the client is under way, or waits to begin; or the
+		      * header of a trusted proxy is awaited */
+	SESSION_HELO,	  /* greeted; waits for EHLO or HELO */
 	SESSION_CONNECT,  /* the connection to the backend is under way */
 	SESSION_BANNER,	  /* waits for the backend's greeting */
 	SESSION_STARTTLS, /* the backend's answer to it, and the handshake */
@@ -142,6 +143,9 @@ struct session {
 	int service; /* index into conf.services; -1: it has gone from the configuration */
 	struct addr addr;
 	uint16_t port;
+	uint16_t local_port;
+	struct addr
+		local; /* where a trusted proxy says the client went; see session_local() */
 	uint16_t flags;					    /* of the entry */
 	uint8_t state;					    /* enum session_state */
 	uint8_t service_type, client_address, bare_newline; /* stay if the service goes */
@@ -150,6 +154,7 @@ struct session {
 	uint8_t backend_index, backend_tries;
 	uint8_t auth_by;      /* enum auth_by; see session_auth.h */
 	bool has_tried_login; /* user is of this session itself */
+	bool awaits_proxy;    /* the header of a trusted proxy; see session_proxy.h */
 	bool is_pumping;
 	bool is_polite; /* the client said QUIT: it has no reply to lose when we close */
 	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */
@@ -202,6 +207,12 @@ struct session *session_new(struct gate *gate, const struct session_start *start
 
 /* The session of this number, or NULL. */
 struct session *session_find(struct gate *gate, uint64_t id);
+
+/* Begin: with TLS, if that comes first, or the greeting. Calls session_run(). */
+void session_open(struct session *session);
+
+/* It is another client's. */
+void session_rename(struct session *session, const struct addr *addr, uint16_t port);
 
 /* What the backend's socket becomes when sock_connect() has begun; -ENOMEM. */
 int session_attach(struct session *session, struct leg *leg, int fd) MUST_CHECK;

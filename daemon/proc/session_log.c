@@ -83,6 +83,17 @@ void session_log_close(const struct session *s)
 	log_info("%s", line);
 }
 
+void session_log_crowded(const struct session *s, const char *limit)
+{
+	char addr_text[ADDR_TEXT_MAX];
+	uint32_t dropped;
+
+	if (log_limit_take(&s->gate->log_limits.crowded, s->gate->now_ns, &dropped))
+		log_warn("event=crowded addr=%s port=%u service=%s limit=%s dropped=%u",
+			 addr_format(&s->addr, addr_text), s->port, s->service_name,
+			 limit, dropped);
+}
+
 void session_describe(const struct session *s, struct msg_session *out_row)
 {
 	*out_row = (struct msg_session){
@@ -96,7 +107,9 @@ void session_describe(const struct session *s, struct msg_session *out_row)
 		.bytes_out = s->bytes_out,
 	};
 	(void)text_copy(out_row->state, sizeof(out_row->state),
-			session_state_name((enum session_state)s->state));
+			s->awaits_proxy
+				? "proxy"
+				: session_state_name((enum session_state)s->state));
 	(void)text_copy(out_row->user, sizeof(out_row->user), s->user);
 }
 

@@ -11,6 +11,9 @@ struct msg_session;
 /* The summary line (event=close), written once, when the session is over. */
 void session_log_close(const struct session *session);
 
+/* A limit has been reached (event=crowded). */
+void session_log_crowded(const struct session *session, const char *limit);
+
 /* Its row in `postern sessions`. */
 void session_describe(const struct session *session, struct msg_session *out_row);
 

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "proc/session.h"
+#include "proc/session_log.h"
 
 bool session_is_tls(const struct session *s)
 {
@@ -28,17 +29,6 @@ bool session_may_login(const struct session *s)
 
 /* ---- the client's ---------------------------------------------------------------------------- */
 
-static void log_crowded(struct session *s, const char *limit)
-{
-	char addr_text[ADDR_TEXT_MAX];
-	uint32_t dropped;
-
-	if (log_limit_take(&s->gate->log_limits.crowded, s->gate->now_ns, &dropped))
-		log_warn("event=crowded addr=%s port=%u service=%s limit=%s dropped=%u",
-			 addr_format(&s->addr, addr_text), s->port, s->service_name,
-			 limit, dropped);
-}
-
 const char *session_tls_limit(struct session *s)
 {
 	const char *limit;
@@ -48,7 +38,7 @@ const char *session_tls_limit(struct session *s)
 		return "no-certificate";
 	limit = gate_tls_limit(s->gate, &s->addr);
 	if (limit)
-		log_crowded(s, limit);
+		session_log_crowded(s, limit);
 	return limit;
 }
 

@@ -131,14 +131,24 @@ int sock_local(int fd, struct addr *out_addr, uint16_t *out_port)
 	return addr_from_sockaddr((struct sockaddr *)&sa, out_addr, out_port);
 }
 
-ssize_t sock_read(int fd, void *bytes, size_t cap_bytes)
+static ssize_t sock_receive(int fd, void *bytes, size_t cap_bytes, int flags)
 {
 	ssize_t got;
 
 	do {
-		got = recv(fd, bytes, cap_bytes, 0);
+		got = recv(fd, bytes, cap_bytes, flags);
 	} while (got < 0 && errno == EINTR);
 	return got < 0 ? -errno : got;
+}
+
+ssize_t sock_read(int fd, void *bytes, size_t cap_bytes)
+{
+	return sock_receive(fd, bytes, cap_bytes, 0);
+}
+
+ssize_t sock_peek(int fd, void *bytes, size_t cap_bytes)
+{
+	return sock_receive(fd, bytes, cap_bytes, MSG_PEEK);
 }
 
 ssize_t sock_write(int fd, const void *bytes, size_t len)

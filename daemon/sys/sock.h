@@ -87,6 +87,9 @@ int sock_local(int fd, struct addr *out_addr, uint16_t *out_port) MUST_CHECK;
 /* Bytes read, 0 at the end of the stream, -EAGAIN, -errno. Repeats on EINTR. */
 ssize_t sock_read(int fd, void *bytes, size_t cap_bytes);
 
+/* The same, and the bytes are there to be read again. */
+ssize_t sock_peek(int fd, void *bytes, size_t cap_bytes);
+
 /* Bytes written (perhaps fewer), -EAGAIN (also while connecting), -errno. Raises no signal. */
 ssize_t sock_write(int fd, const void *bytes, size_t len);
 
