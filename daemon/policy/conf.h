@@ -228,8 +228,8 @@ struct conf_limits {
 	int64_t pop3_idle_timeout_s;	   /* logged in; RFC 1939 section 3: 10 min */
 	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
 	int64_t check_timeout_s;	   /* all checks of a connection together */
-	int64_t handover_grace_s;    /* sessions of a program that another has replaced */
-	int64_t proxy_header_timeout_s;	   /* for a trusted proxy to say its header */
+	int64_t handover_grace_s; /* sessions of a program that another has replaced */
+	int64_t proxy_header_timeout_s; /* for a trusted proxy to say its header */
 	int64_t dns_ttl_min_s;	     /* an answer of the DNS is kept at least so long, */
 	int64_t dns_ttl_max_s;	     /* and at most so long */
 	uint32_t tls_handshakes_max; /* begun in a second, all gates together */

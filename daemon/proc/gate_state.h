@@ -49,8 +49,8 @@ struct gate_listener {
 
 /* Budgets for lines that a stranger can provoke. */
 struct gate_log_limits {
-	struct log_limit refused, crowded, accept, http, xclient, backend, proxy, smuggling, tls,
-		greylist;
+	struct log_limit refused, crowded, accept, http, xclient, backend, proxy,
+		smuggling, tls, greylist;
 };
 
 struct gate {

@@ -170,17 +170,6 @@ static const struct {
 	 NULL, "postern.conf:2:49: ", "no address with a port"},
 	{"host bits in never-ban", "never-ban = { 192.0.2.1/24 }\n" POLICY, NULL,
 	 "postern.conf:1:15: ", "write 192.0.2.0/24"},
-	{"a trusted proxy that holds strangers",
-	 "trusted-proxies = { 0.0.0.0/0 }\n" POLICY, NULL,
-	 "postern.conf:1:21: ", "holds strangers"},
-	{"a header of nobody",
-	 POLICY "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" }\n"
-		"accept-proxy = yes }",
-	 NULL, "postern.conf: ", "name the proxies in trusted-proxies"},
-	{"a header that the kernel would have to read",
-	 "trusted-proxies = { 192.0.2.1 }\n" POLICY
-	 "service s { type = tcp policy = p ports = { 1 } accept-proxy = yes }",
-	 NULL, "postern.conf: ", "accept-proxy: only a service with listen"},
 	{"length in never-ban", "never-ban = { 192.0.2.1/33 }\n" POLICY, NULL,
 	 "postern.conf:1:15: ", "0..32"},
 	{"name server that is none", "dns = { ns1.example.net }\n" POLICY, NULL,
@@ -426,29 +415,6 @@ static void what_is_doubtful_is_a_warning(void **state)
 	assert_int_equal(config->report.warnings, 4);
 }
 
-static void a_trusted_proxy_is_a_warning(void **state)
-{
-	static const char used[] =
-		"trusted-proxies = { 192.0.2.1, 2001:db8::/48 }\n" POLICY
-		"service s { type = smtp policy = p backend = { \"192.0.2.9:25\" }\n"
-		"accept-proxy = yes }";
-	AUTO(config_free) struct config *config = NULL;
-	AUTO(config_free) struct config *unused = NULL;
-	const struct addr outside = {.bytes = {0x20, 1, 0xd, 0xb8, 0, 1},
-				     .family = ADDR_V6};
-
-	(void)state;
-	assert_int_equal(load(used, &config), 0);
-	assert_true(warns(config, "service s: accept-proxy: "));
-	assert_int_equal(config->conf.trusted_proxy_count, 2);
-	assert_true(
-		conf_trusts_proxy(&config->conf, &config->conf.trusted_proxies[1].addr));
-	assert_false(conf_trusts_proxy(&config->conf, &outside));
-	assert_int_equal(
-		load("trusted-proxies = { 192.0.2.1 }\n" POLICY SERVICE, &unused), 0);
-	assert_true(warns(unused, "no service has accept-proxy"));
-}
-
 static void a_backend_here_that_sees_no_client_is_a_warning(void **state)
 {
 	static const struct {
@@ -588,7 +554,6 @@ int main(void)
 		IN_DIRECTORY(lists_become_tables_with_file_and_line),
 		IN_DIRECTORY(the_same_prefix_in_two_files_of_a_policy_is_refused),
 		IN_DIRECTORY(what_is_doubtful_is_a_warning),
-		IN_DIRECTORY(a_trusted_proxy_is_a_warning),
 		IN_DIRECTORY(a_backend_here_that_sees_no_client_is_a_warning),
 		IN_DIRECTORY(an_open_relay_is_had_by_asking_for_it),
 		IN_DIRECTORY(private_networks_are_no_open_relay),

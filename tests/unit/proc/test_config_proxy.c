@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tests/unit/proc/test_config_proxy - trusted-proxies and accept-proxy, as postern.conf says them.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "proc/config.h"
+
+#define POLICY	"policy p { lists = { \"a.list\" } }\n"
+#define SERVICE "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } %s }\n"
+
+static char dir[64];
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* @top: ahead of a policy; @service: what else the service has. */
+static int load(const char *top, const char *service, struct config **out_config)
+{
+	char path[128], text[1024];
+	int len = snprintf(text, sizeof(text), "%s\n" POLICY SERVICE, top, service);
+
+	assert_true(len > 0 && (size_t)len < sizeof(text));
+	write_file("postern.conf", text);
+	(void)snprintf(path, sizeof(path), "%s/postern.conf", dir);
+	return config_load(path, out_config);
+}
+
+static bool says(const struct config *config, bool is_error, const char *words)
+{
+	for (size_t i = 0; i < config->report.kept; i++)
+		if (config->report.notes[i].is_error == is_error &&
+		    strstr(config->report.notes[i].text, words))
+			return true;
+	return false;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "/tmp/postern-proxy-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	write_file("a.list", "192.0.2.0/24 PA\n");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = {"postern.conf", "a.list"};
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)unlink(path);
+	}
+	return rmdir(dir);
+}
+
+static const struct {
+	const char *why, *top, *service, *place, *words;
+} mistakes[] = {
+	{"it holds strangers", "trusted-proxies = { 0.0.0.0/0 }", "",
+	 "postern.conf:1:21: ", "holds strangers"},
+	{"the longest that does", "trusted-proxies = { 192.0.0.0/7 }", "",
+	 "postern.conf:1:21: ", "holds strangers"},
+	{"IPv6, too", "trusted-proxies = { 2001::/31 }", "",
+	 "postern.conf:1:21: ", "holds strangers"},
+	{"bits behind the length", "trusted-proxies = { 192.0.2.1/24 }", "",
+	 "postern.conf:1:21: ", "192.0.2.0/24"},
+	{"a header of nobody", "", "accept-proxy = yes",
+	 "postern.conf: ", "name the proxies in trusted-proxies"},
+	{"neither yes nor no", "trusted-proxies = { 192.0.2.1 }", "accept-proxy = v2",
+	 "postern.conf:3:80: ", "neither yes nor no"},
+};
+
+static void each_mistake_has_its_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		AUTO(config_free) struct config *config = NULL;
+
+		if (load(mistakes[i].top, mistakes[i].service, &config) != -EINVAL ||
+		    !says(config, true, mistakes[i].place) ||
+		    !says(config, true, mistakes[i].words))
+			fail_msg("%s: %s", mistakes[i].why,
+				 config ? config->report.notes[0].text : "-");
+	}
+}
+
+static void the_kernel_reads_no_header(void **state)
+{
+	AUTO(config_free) struct config *config = NULL;
+
+	(void)state;
+	assert_int_equal(load("trusted-proxies = { 192.0.2.1 }",
+			      "} service t { type = tcp policy = p ports = { 1 } "
+			      "accept-proxy = yes",
+			      &config),
+			 -EINVAL);
+	assert_true(says(config, true,
+			 "service 't': accept-proxy: only a service with listen"));
+}
+
+static void whom_it_trusts_and_that_it_warns(void **state)
+{
+	const struct addr outside = {.bytes = {0x20, 1, 0xd, 0xb8, 0, 1},
+				     .family = ADDR_V6};
+	AUTO(config_free) struct config *config = NULL;
+	AUTO(config_free) struct config *unused = NULL;
+
+	(void)state;
+	assert_int_equal(
+		load("trusted-proxies = { 192.0.2.1, 2001:db8::/48, 10.0.0.0/8 }",
+		     "accept-proxy = yes", &config),
+		0);
+	assert_true(says(config, false, "service s: accept-proxy: "));
+	assert_int_equal(config->conf.trusted_proxy_count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(conf_trusts_proxy(&config->conf,
+					      &config->conf.trusted_proxies[i].addr));
+	assert_false(conf_trusts_proxy(&config->conf, &outside));
+	assert_int_equal(load("trusted-proxies = { 192.0.2.1 }", "", &unused), 0);
+	assert_true(says(unused, false, "no service has accept-proxy"));
+}
+
+int main(void)
+{
+#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		IN_DIRECTORY(each_mistake_has_its_place),
+		IN_DIRECTORY(the_kernel_reads_no_header),
+		IN_DIRECTORY(whom_it_trusts_and_that_it_warns),
+	};
+
+	return cmocka_run_group_tests_name("proc/config proxy", tests, NULL, NULL);
+}
