@@ -281,3 +281,20 @@ void sasl_client_line(struct sasl_dialogue *dialogue, const char *line, size_t l
 	}
 	sasl_reader(dialogue->mechanism)(dialogue, &text);
 }
+
+void sasl_password(struct sasl_dialogue *dialogue, const char *user, size_t user_len)
+{
+	*dialogue = (struct sasl_dialogue){.mechanism = SASL_LOGIN, .is_offered = true};
+	dialogue->lines = 1;
+	sasl_set_user(dialogue, user, user_len);
+}
+
+void sasl_secret(struct sasl_dialogue *dialogue, struct sasl_scratch *scratch, size_t len)
+{
+	const struct sasl_text text = {.scratch = scratch, .len = len};
+
+	scratch->secret_at = 0;
+	scratch->secret_len = 0;
+	dialogue->lines = 2;
+	sasl_read_login(dialogue, &text);
+}

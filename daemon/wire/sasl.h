@@ -86,6 +86,19 @@ void sasl_begin(struct sasl_dialogue *dialogue, const char *mechanism, size_t le
 void sasl_client_line(struct sasl_dialogue *dialogue, const char *line, size_t len,
 		      struct sasl_scratch *scratch);
 
+/**
+ * sasl_password - a login without SASL: a name and a secret, as they are.
+ * @dialogue: written anew
+ * @user, @user_len: any bytes; borrowed; may lie in @scratch
+ *
+ * The secret follows with sasl_secret(). IMAP's LOGIN, POP3's USER and PASS.
+ */
+void sasl_password(struct sasl_dialogue *dialogue, const char *user, size_t user_len);
+
+/* Its secret: @len bytes at the start of scratch->bytes; secret_at and secret_len are written. */
+void sasl_secret(struct sasl_dialogue *dialogue, struct sasl_scratch *scratch,
+		 size_t len);
+
 enum sasl_outcome {
 	SASL_SUCCESS,	  /* logged in */
 	SASL_REFUSED,	  /* the credential is wrong: a strike */
