@@ -49,6 +49,7 @@ static const struct conf_limits limits_defaults = {
 	.session_time_max_s = 2 * HOUR_S,
 	.login_timeout_s = 3 * MINUTE_S,
 	.pop3_idle_timeout_s = 10 * MINUTE_S,
+	.imap_idle_timeout_s = 35 * MINUTE_S,
 	.handover_grace_s = 86400,
 	.shutdown_grace_s = 30,
 	.check_timeout_s = 10,

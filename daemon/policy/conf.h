@@ -225,6 +225,7 @@ struct conf_limits {
 	int64_t backend_reply_timeout_s;   /* 4.5.3.2: 5 min */
 	int64_t session_time_max_s;	   /* one session in all */
 	int64_t login_timeout_s;	   /* POP3, IMAP: from connect to a login */
+	int64_t imap_idle_timeout_s;	   /* logged in; RFC 9051 section 5.4: 30 min */
 	int64_t pop3_idle_timeout_s;	   /* logged in; RFC 1939 section 3: 10 min */
 	int64_t shutdown_grace_s;	   /* sessions in DATA may end */
 	int64_t check_timeout_s;	   /* all checks of a connection together */

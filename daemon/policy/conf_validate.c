@@ -184,6 +184,7 @@ static int durations_check(const struct conf_limits *limits, char *out_problem)
 		{"session-time-max", limits->session_time_max_s, 1},
 		{"login-timeout", limits->login_timeout_s, 1},
 		{"pop3-idle-timeout", limits->pop3_idle_timeout_s, 1},
+		{"imap-idle-timeout", limits->imap_idle_timeout_s, 1},
 		{"handover-grace", limits->handover_grace_s, 0},
 		{"shutdown-grace", limits->shutdown_grace_s, 0},
 		{"check-timeout", limits->check_timeout_s, 1},

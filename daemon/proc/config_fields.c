@@ -201,13 +201,8 @@ static void store_type(struct config_fill *fill, void *object,
 	struct conf_service *service = object;
 	int type = read_type(fill, setting);
 
-	if (type < 0)
-		return;
-	service->type = (uint8_t)type;
-	if (type == SERVICE_IMAP || type == SERVICE_IMAPS)
-		problem(fill, setting,
-			"needs IMAP, which this version does not have yet; type = "
-			"tcp guards its port in the kernel");
+	if (type >= 0)
+		service->type = (uint8_t)type;
 }
 
 static void store_policy(struct config_fill *fill, void *object,
@@ -412,6 +407,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT_TIME("session-time-max", session_time_max_s, MINUTE_S, 7 * DAY_S),
 	LIMIT_TIME("login-timeout", login_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("pop3-idle-timeout", pop3_idle_timeout_s, MINUTE_S, DAY_S),
+	LIMIT_TIME("imap-idle-timeout", imap_idle_timeout_s, 30 * MINUTE_S, 7 * DAY_S),
 	LIMIT_TIME("handover-grace", handover_grace_s, 0, 7 * DAY_S),
 	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),
 	LIMIT_TIME("check-timeout", check_timeout_s, 1, MINUTE_S),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "proc/gate_imap.h"
 #include "proc/gate_pop3.h"
 #include "proc/gate_smtp.h"
 #include "proc/gate_verdict.h"
@@ -33,6 +34,8 @@ static const struct session_protocol *accept_protocol(const struct conf_service 
 		[SERVICE_SUBMISSIONS] = &smtp_protocol,
 		[SERVICE_POP3] = &pop3_protocol,
 		[SERVICE_POP3S] = &pop3_protocol,
+		[SERVICE_IMAP] = &imap_protocol,
+		[SERVICE_IMAPS] = &imap_protocol,
 	};
 
 	assert(by_type[service->type]); /* conf_validate() lets no other have a listener */

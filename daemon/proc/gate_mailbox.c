@@ -239,9 +239,10 @@ static bool backend_turn(struct session *s)
 {
 	bool progress = backend_step(s);
 
-	if (s->backend.fd < 0 || s->state == SESSION_CONNECT)
+	if (s->backend.fd < 0)
 		return progress;
-	progress |= s->mailbox.talk->backend_step(s);
+	if (s->state != SESSION_CONNECT)
+		progress |= s->mailbox.talk->backend_step(s);
 	if (s->backend.fd >= 0 && s->backend.has_ended && s->state < SESSION_RELAY) {
 		mailbox_backend_lost(s);
 		progress = true;

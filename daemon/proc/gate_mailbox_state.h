@@ -8,14 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proc/gate_imap_state.h"
 #include "proc/relay_stream_state.h"
 #include "wire/line.h"
 #include "wire/sasl.h"
 
-#define MAILBOX_NAME_MAX \
-	256u /* bytes of a user name, or of a tag, that waits to be used */
-#define OFFER_TEXT_MAX	1024u
-#define OFFER_MECHS_MAX 256u
+#define MAILBOX_NAME_MAX 256u /* bytes of a user name that waits to be used */
+#define OFFER_TEXT_MAX	 1024u
+#define OFFER_MECHS_MAX	 256u
 
 struct mailbox_talk;
 
@@ -46,7 +46,10 @@ struct mailbox_state {
 	bool has_lines;	    /* what was passed on is answered by several lines */
 	uint8_t step;	    /* of the protocol: which reply of the backend is awaited */
 	uint16_t name_len;
-	char name[MAILBOX_NAME_MAX];
+	union {
+		char name[MAILBOX_NAME_MAX]; /* POP3: of USER */
+		struct imap_state imap;
+	};
 };
 
 #endif

@@ -38,7 +38,6 @@ bool imap_caps_has_mechanism(const char *list, size_t len, const char *mechanism
 struct imap_view {
 	bool offers_starttls; /* of postern's own */
 	bool hides_login;     /* no login before TLS */
-	bool is_tls; /* postern ends the TLS: nothing can be bound to its channel */
 };
 
 /**

@@ -4,8 +4,10 @@
 Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate; with a
 certificate also 2530 with STARTTLS, which has to come before a mail, 2531 with implicit TLS, and 2532 as 2530 behind
 the PROXY protocol. Ports of Dovecot: POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the
-PROXY protocol. Account: USER/PASSWORD. Everything lives below one directory and ends with stop().
+PROXY protocol; IMAP likewise, 143 with ID, and 1143. Accounts: USER/PASSWORD, ODD_USER/ODD_PASSWORD, and DISABLED,
+which may not log in with DISABLED_PASSWORD. Everything lives below one directory and ends with stop().
 """
+import base64
 import os
 import pathlib
 import pwd
@@ -21,6 +23,9 @@ DOMAIN = "example.org"
 USER, PASSWORD = "anna", "correct horse"
 PLAIN, PROXY, XCLIENT, STARTTLS, IMPLICIT = 25, 2525, 2526, 2530, 2531
 POP3, POP3_PROXY = 110, 1110
+IMAP, IMAP_PROXY = 143, 1143
+ODD_USER, ODD_PASSWORD = 'od d"d\\', 'p"a\\s {5}\xe4 '
+DISABLED, DISABLED_PASSWORD = "dora", "closed"
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -113,6 +118,10 @@ ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5 apop
 auth_failure_delay = 0
+auth_verbose = yes
+auth_username_chars =
+auth_username_format = %u
+imap_id_log = *
 auth_cache_size = 0
 mail_location = maildir:{dir}/mail/%n
 mail_uid = {uid}
@@ -129,6 +138,15 @@ userdb {{
 }}
 haproxy_trusted_networks = 198.51.100.1 2001:db8:2::1
 login_trusted_networks = 198.51.100.1 2001:db8:2::1
+service imap-login {{
+  inet_listener imap {{
+    port = 143
+  }}
+  inet_listener imap-proxy {{
+    port = 1143
+    haproxy = yes
+  }}
+}}
 service pop3-login {{
   inet_listener pop3 {{
     port = 110
@@ -184,7 +202,10 @@ class MailHost:
         main_tls = MAIN_TLS.format(chain=self.tls[0], key=self.tls[1]) if self.tls else ""
         (self.dir / "etc/main.cf").write_text(MAIN_CF.format(**values) + main_tls)
         (self.dir / "etc/master.cf").write_text(MASTER_CF + (MASTER_TLS if self.tls else ""))
-        (self.dir / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        odd = base64.b64encode(ODD_PASSWORD.encode("latin-1")).decode()
+        user = ODD_USER.replace("\\", "\\\\").replace('"', '\\"')  # as Dovecot looks for it
+        (self.dir / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n{user}:{{PLAIN.B64}}{odd}\n"
+                                        f"{DISABLED}:{{PLAIN}}{DISABLED_PASSWORD}::::::nologin=y\n")
         (self.dir / "users").chmod(0o644)
         (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))
         self._postfix("check")

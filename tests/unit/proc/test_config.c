@@ -127,8 +127,11 @@ static const struct {
 	 POLICY
 	 "service s { type = submissions policy = p backend = { \"192.0.2.9:25\" } }",
 	 NULL, "postern.conf: ", "certificates is missing"},
-	{"no IMAP yet", POLICY "service s { type = imaps policy = p }", NULL,
-	 "postern.conf:2:20: ", "needs IMAP"},
+	{"IMAP without its certificate",
+	 POLICY "service s { type = imaps policy = p backend = { \"192.0.2.9:143\" } }",
+	 NULL, "postern.conf: ", "certificates is missing"},
+	{"an IMAP session that ends while its client is idle",
+	 POLICY "limits { imap-idle-timeout = 29m }", NULL, "postern.conf:2:30: ", "30m"},
 	{"backend is missing", POLICY "service s { type = smtp policy = p\n}", NULL,
 	 "postern.conf:3: ", "backend is missing"},
 	{"ports of a proxied service",

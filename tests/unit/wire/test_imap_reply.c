@@ -192,7 +192,7 @@ static const struct {
 	 "IMAP4rev1 SASL-IR ID LOGINDISABLED"},
 	{"what leads around the gate",
 	 "IMAP4rev1 UNAUTHENTICATE LOGIN-REFERRALS AUTH=EXTERNAL AUTH=SCRAM-SHA-1-PLUS X",
-	 {.is_tls = true},
+	 {0},
 	 "IMAP4rev1 SASL-IR ID X"},
 	{"IMAP4rev2 stays", "IMAP4rev2 IMAP4rev1", {0}, "IMAP4rev1 SASL-IR ID IMAP4rev2"},
 	{"a control character", "IMAP4rev1 X\x01Y Z", {0}, "IMAP4rev1 SASL-IR ID Z"},
