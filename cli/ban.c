@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/num.h"
 #include "cli/addr_list.h"
 #include "cli/caller.h"
 #include "cli/client.h"
@@ -151,37 +150,6 @@ static int run_begin(struct run *run, const struct addr_list *list)
 	return status;
 }
 
-/* --for, --forever. */
-static int ban_length(struct cli *cli, json_t *args)
-{
-	const char *text = cli->options.duration;
-	int64_t seconds;
-	int err;
-
-	if (text && cli->options.forever)
-		return cli_usage(cli, "--for and --forever exclude each other");
-	if (cli->options.forever) {
-		(void)json_object_set_new(args, "forever", json_true());
-		return CTL_OK;
-	}
-	if (!text)
-		return CTL_OK;
-	err = num_parse_duration(text, &seconds);
-	if (err == -ERANGE)
-		return cli_usage(cli, "'%s': at most 100 years; --forever has no end",
-				 text);
-	if (!err && seconds == 0)
-		return cli_usage(cli, "'%s': at least 1s", text);
-	if (err)
-		return cli_usage(cli, "'%s': a time is written 90s, 10m, 1h, 7d or 1h30m",
-				 text);
-	if (seconds == DURATION_FOREVER_S)
-		(void)json_object_set_new(args, "forever", json_true());
-	else
-		(void)json_object_set_new(args, "for_s", json_integer(seconds));
-	return CTL_OK;
-}
-
 /* The options that ban and unban share. */
 static int args_shared(struct cli *cli, json_t *args)
 {
@@ -198,7 +166,7 @@ static int ban_args(struct cli *cli, json_t *args)
 	int status = args_shared(cli, args);
 
 	if (status == CTL_OK)
-		status = ban_length(cli, args);
+		status = request_length(cli, args);
 	if (status == CTL_OK && reason && strlen(reason) >= CTL_REASON_MAX)
 		return cli_usage(cli, "--reason: %zu bytes; at most %u", strlen(reason),
 				 CTL_REASON_MAX - 1);

@@ -129,6 +129,7 @@ int command_confirm(struct cli *cli, int argc, char **argv);
 int command_upgrade(struct cli *cli, int argc, char **argv);
 int command_verify(struct cli *cli, int argc, char **argv);
 int command_events(struct cli *cli, int argc, char **argv);
+int command_greylist(struct cli *cli, int argc, char **argv);
 int command_help(struct cli *cli, int argc, char **argv);
 int command_completion(struct cli *cli, int argc, char **argv);
 

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/buf.h"
+#include "base/num.h"
 
 struct client {
 	int fd;
@@ -243,6 +244,36 @@ int request_text(struct cli *cli, json_t *args, const char *key, const char *tex
 {
 	if (text && json_object_set_new(args, key, json_string(text)) != 0)
 		return cli_usage(cli, "%s: the text is not valid UTF-8", key);
+	return CTL_OK;
+}
+
+int request_length(struct cli *cli, json_t *args)
+{
+	const char *text = cli->options.duration;
+	int64_t seconds;
+	int err;
+
+	if (text && cli->options.forever)
+		return cli_usage(cli, "--for and --forever exclude each other");
+	if (cli->options.forever) {
+		(void)json_object_set_new(args, "forever", json_true());
+		return CTL_OK;
+	}
+	if (!text)
+		return CTL_OK;
+	err = num_parse_duration(text, &seconds);
+	if (err == -ERANGE)
+		return cli_usage(cli, "'%s': at most 100 years; --forever has no end",
+				 text);
+	if (!err && seconds == 0)
+		return cli_usage(cli, "'%s': at least 1s", text);
+	if (err)
+		return cli_usage(cli, "'%s': a time is written 90s, 10m, 1h, 7d or 1h30m",
+				 text);
+	if (seconds == DURATION_FOREVER_S)
+		(void)json_object_set_new(args, "forever", json_true());
+	else
+		(void)json_object_set_new(args, "for_s", json_integer(seconds));
 	return CTL_OK;
 }
 

@@ -76,6 +76,9 @@ int client_ask(struct cli *cli, const struct client_request *request, json_t **o
 int request_text(struct cli *cli, json_t *args, const char *key,
 		 const char *text) MUST_CHECK;
 
+/* --for and --forever as for_s or forever; nothing without them. CTL_OK; CTL_USAGE, and that has been said. */
+int request_length(struct cli *cli, json_t *args) MUST_CHECK;
+
 /* Says on the error stream why the daemon cannot be asked, and what to do. Returns CTL_UNREACHABLE. */
 int client_explain(struct cli *cli, int error);
 

@@ -23,12 +23,14 @@ static void events_stop(int signal_number)
 }
 
 static const struct column event_columns[] = {
-	{"time", "", COLUMN_NUMBER},  {"event", "", COLUMN_TEXT},
-	{"addr", "", COLUMN_TEXT},    {"policy", "", COLUMN_TEXT},
-	{"service", "", COLUMN_TEXT}, {"user", "", COLUMN_TEXT},
-	{"kind", "", COLUMN_TEXT},    {"ends", "", COLUMN_ENDS},
-	{"why", "", COLUMN_TEXT},     {"message", "", COLUMN_TEXT},
-	{"result", "", COLUMN_TEXT},
+	{"time", "", COLUMN_NUMBER},   {"event", "", COLUMN_TEXT},
+	{"addr", "", COLUMN_TEXT},     {"policy", "", COLUMN_TEXT},
+	{"service", "", COLUMN_TEXT},  {"user", "", COLUMN_TEXT},
+	{"kind", "", COLUMN_TEXT},     {"ends", "", COLUMN_ENDS},
+	{"why", "", COLUMN_TEXT},      {"message", "", COLUMN_TEXT},
+	{"result", "", COLUMN_TEXT},   {"origin", "", COLUMN_TEXT},
+	{"from", "", COLUMN_TEXT},     {"rcpt", "", COLUMN_TEXT},
+	{"wait_s", "", COLUMN_NUMBER},
 };
 
 /* "2026-11-22 19:05:41 ban addr=192.0.2.7 policy=global why="..."": whatever members there are. */

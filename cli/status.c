@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/greylist.h"
 #include "cli/output.h"
 #include "cli/text.h"
 
@@ -80,6 +81,7 @@ static void status_head(struct cli *cli, const json_t *status)
 	print_plain(cli, member_text(store, "path"));
 	(void)fprintf(cli->out, ", %s\n",
 		      text_bytes(member_number(store, "bytes", 0), size));
+	greylist_print_status(cli, json_object_get(status, "greylist"));
 }
 
 static void status_table(struct cli *cli, const struct column *columns, size_t count,

@@ -8,6 +8,7 @@
 
 #include "cli/addr_list.h"
 #include "cli/client.h"
+#include "cli/greylist.h"
 #include "cli/output.h"
 #include "cli/text.h"
 
@@ -374,6 +375,7 @@ static void why_page(struct cli *cli, const json_t *why)
 		why_service(cli, why, i);
 	why_findings(cli, json_object_get(why, "findings"));
 	why_strikes(cli, why);
+	greylist_print_why(cli, json_object_get(why, "greylist"));
 	why_login(cli, json_object_get(why, "login"));
 	why_history(cli, json_object_get(why, "history"));
 	if (json_array_size(json_object_get(why, "sessions")) > 0)

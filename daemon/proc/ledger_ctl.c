@@ -26,12 +26,21 @@ struct ctl {
 };
 
 static const ctl_command_fn commands[CTL_COMMAND_COUNT] = {
-	[CTL_STATUS] = ctl_command_status,     [CTL_BAN] = ctl_command_ban,
-	[CTL_UNBAN] = ctl_command_unban,       [CTL_BANS] = ctl_command_bans,
-	[CTL_WHY] = ctl_command_why,	       [CTL_POLICY] = ctl_command_policy,
-	[CTL_SESSIONS] = ctl_command_sessions, [CTL_RELOAD] = ctl_command_reload,
-	[CTL_CONFIRM] = ctl_command_confirm,   [CTL_UPGRADE] = ctl_command_upgrade,
-	[CTL_VERIFY] = ctl_command_verify,     [CTL_EVENTS] = ctl_command_events,
+	[CTL_STATUS] = ctl_command_status,
+	[CTL_BAN] = ctl_command_ban,
+	[CTL_UNBAN] = ctl_command_unban,
+	[CTL_BANS] = ctl_command_bans,
+	[CTL_WHY] = ctl_command_why,
+	[CTL_POLICY] = ctl_command_policy,
+	[CTL_SESSIONS] = ctl_command_sessions,
+	[CTL_RELOAD] = ctl_command_reload,
+	[CTL_CONFIRM] = ctl_command_confirm,
+	[CTL_VERIFY] = ctl_command_verify,
+	[CTL_EVENTS] = ctl_command_events,
+	[CTL_GREYLIST_LIST] = ctl_command_greylist_list,
+	[CTL_GREYLIST_PASS] = ctl_command_greylist_pass,
+	[CTL_GREYLIST_FORGET] = ctl_command_greylist_forget,
+	[CTL_UPGRADE] = ctl_command_upgrade,
 };
 
 /* ---- a request ---------------------------------------------------------------------------------- */

@@ -23,6 +23,9 @@ void ctl_command_reload(struct ctl_client *client, const json_t *args);
 void ctl_command_confirm(struct ctl_client *client, const json_t *args);
 void ctl_command_upgrade(struct ctl_client *client, const json_t *args);
 void ctl_command_verify(struct ctl_client *client, const json_t *args);
+void ctl_command_greylist_list(struct ctl_client *client, const json_t *args);
+void ctl_command_greylist_pass(struct ctl_client *client, const json_t *args);
+void ctl_command_greylist_forget(struct ctl_client *client, const json_t *args);
 void ctl_command_events(struct ctl_client *client, const json_t *args);
 
 #endif

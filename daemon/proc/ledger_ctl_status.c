@@ -10,10 +10,12 @@
 #include "base/clock.h"
 #include "proc/ledger_ctl_args.h"
 #include "proc/ledger_ctl_commands.h"
+#include "proc/ledger_ctl_grey.h"
 #include "proc/ledger_ctl_show.h"
 #include "proc/ledger_events.h"
 #include "proc/ledger_findings.h"
 #include "proc/ledger_gather.h"
+#include "proc/ledger_grey_store.h"
 #include "proc/ledger_recent.h"
 #include "proc/ledger_report.h"
 #include "proc/ledger_store.h"
@@ -110,6 +112,10 @@ static void status_add_warnings(struct status_job *job)
 		status_warn(
 			job->status,
 			"some bans could not be stored (disk full?): they end with the next restart");
+	if (grey_store_state(ledger) == GREY_STORE_FAILING)
+		status_warn(
+			job->status,
+			"the store of greylisting fails (see the log): who is not known is let through");
 	if (job->missing)
 		status_warn(job->status,
 			    "a gate did not answer: the number of sessions is too low");
@@ -144,15 +150,16 @@ static void status_end_if_complete(struct status_job *job)
 	status_add_findings(ledger, job->status);
 	(void)json_object_update_new(
 		job->status,
-		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
-			  POSTERN_VERSION, "hostname", conf->hostname, "generation",
-			  (json_int_t)conf->generation, "bans",
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+			  "version", POSTERN_VERSION, "hostname", conf->hostname,
+			  "generation", (json_int_t)conf->generation, "bans",
 			  (json_int_t)prefix_set_count(ledger->set), "bans_max",
 			  (json_int_t)conf->limits.bans_max, "strikes",
 			  (json_int_t)strikes_clients(ledger), "sessions",
 			  (json_int_t)job->sessions, "logins",
 			  (json_int_t)recent_clients(ledger), "logins_open",
-			  (json_int_t)recent_open(ledger), "store", store));
+			  (json_int_t)recent_open(ledger), "store", store, "greylist",
+			  grey_status(ledger)));
 	if (!json_object_get(job->status, "started"))
 		(void)json_object_set_new(job->status, "started",
 					  json_integer(ledger->started_wall_s));

@@ -14,6 +14,7 @@
 #include "proc/ledger_ask.h"
 #include "proc/ledger_ctl_args.h"
 #include "proc/ledger_ctl_commands.h"
+#include "proc/ledger_ctl_grey.h"
 #include "proc/ledger_ctl_show.h"
 #include "proc/ledger_findings.h"
 #include "proc/ledger_gather.h"
@@ -429,12 +430,13 @@ static void why_begin(struct why_job *job, const char *text)
 	job->may_connect = true;
 	job->sessions = json_array();
 	job->has_login = recent_find(ledger, &job->addr, &job->login);
-	job->why = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "addr",
+	job->why = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "addr",
 			     text, "client", prefix_format(&job->client_prefix, client),
 			     "protected", why_protected(job), "services",
 			     why_services(job), "bans", why_bans(job), "strikes",
 			     why_strikes(job), "history", why_history(job), "login",
-			     why_login(job), "findings", findings_of(ledger, &job->addr));
+			     why_login(job), "findings", findings_of(ledger, &job->addr),
+			     "greylist", grey_why(ledger, &job->addr));
 	why_next(job);
 	ctl_start(job->client, why_pump, why_job_free, job);
 	if (job->lookup.bans.count == 0 ||

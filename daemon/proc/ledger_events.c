@@ -249,7 +249,7 @@ void events_grey(struct ledger *ledger, const struct events_grey *grey)
 		    json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}",
 			      "event", "greylist", "time", (json_int_t)ledger->now.wall_s,
 			      "addr", addr, "service", grey->service, "policy",
-			      grey->policy, "kind", grey->verdict, "why", reason,
+			      grey->policy, "result", grey->verdict, "why", reason,
 			      "origin", grey->origin, "from", ask->sender, "rcpt",
 			      ask->recipient, "wait_s", (int)grey->decision->wait_s));
 }

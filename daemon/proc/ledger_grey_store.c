@@ -241,34 +241,64 @@ bool grey_store_passes(const struct ledger *ledger, const struct addr *addr,
 			       out_pass);
 }
 
-int grey_store_pass(struct ledger *ledger, const struct prefix *prefix, int64_t ends_s)
+bool grey_store_has_pass(const struct ledger *ledger, const struct prefix *prefix)
 {
-	struct grey_store *store = ledger->grey_store;
-	const struct prefix_set_item item = {
-		.prefix = *prefix, .ends_ns = ledger_boot_from_wall(ledger, ends_s)};
+	struct prefix_set_item item;
+
+	return prefix_set_get(ledger->grey_store->passes, 0, prefix, &item);
+}
+
+static int grey_put_pass(struct ledger *ledger, const struct prefix *prefix,
+			 int64_t ends_s)
+{
+	struct db_grey *db = ledger->grey_store->db;
 	const struct db_grey_row row = {.origin.network = *prefix,
 					.kind = DB_GREY_COMMAND,
 					.first_s = ledger->now.wall_s,
 					.at_s = ends_s};
-	struct prefix_set_item known;
 	struct db_grey_row was;
-	int err;
+	int err = db_grey_get(db, &row, &was);
+
+	if (err && err != -ENOENT)
+		return err;
+	return db_grey_put(db, err ? NULL : &was, &row);
+}
+
+static bool grey_has_room(const struct ledger *ledger, const struct prefix *prefixes,
+			  size_t count)
+{
+	size_t wanted = prefix_set_count(ledger->grey_store->passes);
+
+	for (size_t i = 0; i < count; i++)
+		wanted += !grey_store_has_pass(ledger, &prefixes[i]);
+	return wanted <= GREY_COMMANDS_MAX;
+}
+
+int grey_store_pass(struct ledger *ledger, const struct prefix *prefixes, size_t count,
+		    int64_t ends_s)
+{
+	struct grey_store *store = ledger->grey_store;
+	struct prefix_set_item item = {.ends_ns = ledger_boot_from_wall(ledger, ends_s)};
+	int err = 0;
 
 	if (!grey_store_db(ledger))
 		return -EIO;
-	if (!prefix_set_get(store->passes, 0, prefix, &known) &&
-	    prefix_set_count(store->passes) >= GREY_COMMANDS_MAX)
+	if (!grey_has_room(ledger, prefixes, count))
 		return -ENOSPC;
-	err = db_grey_get(store->db, &row, &was);
-	if (err == 0 || err == -ENOENT)
-		err = db_grey_put(store->db, err ? NULL : &was, &row);
+	for (size_t i = 0; !err && i < count; i++)
+		err = grey_put_pass(ledger, &prefixes[i], ends_s);
 	if (err)
 		grey_store_abort(ledger, err);
 	else
 		err = grey_store_commit(ledger, false);
 	if (!err)
 		err = db_grey_sync(store->db);
-	return err ? err : prefix_set_put(store->passes, &item) < 0 ? -ENOSPC : 0;
+	for (size_t i = 0; !err && i < count; i++) {
+		item.prefix = prefixes[i];
+		if (prefix_set_put(store->passes, &item) < 0)
+			err = -ENOSPC;
+	}
+	return err;
 }
 
 void grey_store_pass_ended(struct ledger *ledger, const struct prefix *prefix)
@@ -298,24 +328,38 @@ static void grey_expire_passes(struct ledger *ledger)
 
 /* ---- ageing ------------------------------------------------------------------------------------- */
 
-/* Policies share what is remembered, so the one that remembers longest decides. */
-static int grey_expire(struct ledger *ledger)
+int64_t grey_window_s(const struct ledger *ledger)
 {
 	const struct conf *conf = ledger_conf(ledger);
-	int64_t window_s = 0, lifetime_s = 0;
-	struct db_grey_expiry expiry = {.now_s = ledger->now.wall_s,
-					.steps = GREY_EXPIRE_STEPS};
+	int64_t longest_s = 0;
+
+	for (unsigned int i = 0; i < conf->policy_count; i++)
+		if (conf->policies[i].greylist.window_s > longest_s)
+			longest_s = conf->policies[i].greylist.window_s;
+	return longest_s;
+}
+
+int64_t grey_lifetime_s(const struct ledger *ledger)
+{
+	const struct conf *conf = ledger_conf(ledger);
+	int64_t longest_s = 0;
+
+	for (unsigned int i = 0; i < conf->policy_count; i++)
+		if (conf->policies[i].greylist.lifetime_s > longest_s)
+			longest_s = conf->policies[i].greylist.lifetime_s;
+	return longest_s;
+}
+
+static int grey_expire(struct ledger *ledger)
+{
+	const struct db_grey_expiry expiry = {
+		.waiting_before_s = ledger->now.wall_s - grey_window_s(ledger),
+		.used_before_s = ledger->now.wall_s - grey_lifetime_s(ledger),
+		.now_s = ledger->now.wall_s,
+		.steps = GREY_EXPIRE_STEPS,
+	};
 	uint32_t gone;
 
-	for (unsigned int i = 0; i < conf->policy_count; i++) {
-		const struct conf_greylist *greylist = &conf->policies[i].greylist;
-
-		window_s = greylist->window_s > window_s ? greylist->window_s : window_s;
-		lifetime_s = greylist->lifetime_s > lifetime_s ? greylist->lifetime_s
-							       : lifetime_s;
-	}
-	expiry.waiting_before_s = ledger->now.wall_s - window_s;
-	expiry.used_before_s = ledger->now.wall_s - lifetime_s;
 	return db_grey_expire(ledger->grey_store->db, &expiry, &gone);
 }
 

@@ -62,12 +62,24 @@ void grey_store_abort(struct ledger *ledger, int error);
 bool grey_store_passes(const struct ledger *ledger, const struct addr *addr,
 		       struct prefix_set_item *out_pass);
 
-/* Let a prefix pass until a time (DB_FOREVER_S); on the disk when this returns. 0; -ENOSPC, too many; -errno. */
-int grey_store_pass(struct ledger *ledger, const struct prefix *prefix,
+/* Exactly this prefix, ended or not? */
+bool grey_store_has_pass(const struct ledger *ledger, const struct prefix *prefix);
+
+/**
+ * grey_store_pass - let prefixes pass until a time.
+ * @ends_s: wall clock; DB_FOREVER_S
+ *
+ * On the disk when this returns. Return: 0; -ENOSPC, they would be too many; -errno; then none passes.
+ */
+int grey_store_pass(struct ledger *ledger, const struct prefix *prefixes, size_t count,
 		    int64_t ends_s) MUST_CHECK;
 
 /* A command row has been removed from the store. */
 void grey_store_pass_ended(struct ledger *ledger, const struct prefix *prefix);
+
+/* The longest greylist-window, greylist-lifetime of all policies: what is known is shared by them. */
+int64_t grey_window_s(const struct ledger *ledger);
+int64_t grey_lifetime_s(const struct ledger *ledger);
 
 /* Once a second, and at the end. */
 void grey_store_tick(struct ledger *ledger);

@@ -9,10 +9,21 @@
 #include <string.h>
 
 static const char *const command_names[CTL_COMMAND_COUNT] = {
-	[CTL_STATUS] = "status",     [CTL_BAN] = "ban",		[CTL_UNBAN] = "unban",
-	[CTL_BANS] = "bans",	     [CTL_WHY] = "why",		[CTL_POLICY] = "policy",
-	[CTL_SESSIONS] = "sessions", [CTL_RELOAD] = "reload",	[CTL_VERIFY] = "verify",
-	[CTL_EVENTS] = "events",     [CTL_CONFIRM] = "confirm", [CTL_UPGRADE] = "upgrade",
+	[CTL_STATUS] = "status",
+	[CTL_BAN] = "ban",
+	[CTL_UNBAN] = "unban",
+	[CTL_BANS] = "bans",
+	[CTL_WHY] = "why",
+	[CTL_POLICY] = "policy",
+	[CTL_SESSIONS] = "sessions",
+	[CTL_RELOAD] = "reload",
+	[CTL_VERIFY] = "verify",
+	[CTL_EVENTS] = "events",
+	[CTL_GREYLIST_LIST] = "greylist-list",
+	[CTL_GREYLIST_PASS] = "greylist-pass",
+	[CTL_GREYLIST_FORGET] = "greylist-forget",
+	[CTL_CONFIRM] = "confirm",
+	[CTL_UPGRADE] = "upgrade",
 };
 
 const char *ctl_command_name(enum ctl_command command)

@@ -32,6 +32,10 @@
  *   upgrade   {}                                                done.message
  *   verify    {}                                                where addr policy problem
  *   events    {}                                                event time ...; ends with the client
+ *   greylist-list    addr?                                      origin kind state sender recipient
+ *                                                               first last ends successes
+ *   greylist-pass    addrs[], for_s? | forever?                 addr result ends
+ *   greylist-forget  addrs[] | all                              addr result rows why
  *
  * Members of a row or object that have nothing to say are null or left out; unknown ones are ignored,
  * so both sides may add members. Times are seconds since 1970; ends is null for "forever"; last_seen is
@@ -44,14 +48,19 @@
  * result of unban: "unbanned", "would-unban" or "not-found" (ends then left out); done.code is CTL_NO if any was
  * not found. addrs name a range: every ban inside it goes, one row each. source is "strikes", "command"
  * or "kernel" (taken over from the kernel's maps when the store had been lost).
+ * greylist-*: addr may be the domain of a sender, whose rows are kept under it, but not for greylist-pass; an address, or
+ * a prefix inside a /24 or /64, is that network; for greylist-pass an address alone is. origin is a network or a domain;
+ * kind "triplet", "network" (its successes) or "command"; state "waits", "passes" or "counted" (a network that does
+ * not pass yet). result of greylist-pass: "passes", "changed"; of greylist-forget: "forgotten", "not-found" (CTL_NO).
  * verify: where is "store", "kernel", "lists", "services" or "nftables"; done.code is CTL_NO if there is a row.
- * events: event is "ban", "unban", "expire", "strike", "login", "check", "reload" or "process"; other members as in the rows
+ * events: event is "ban", "unban", "expire", "strike", "login", "check", "greylist", "reload" or "process"; other members as in the rows
  * and objects here (addr, policy, ends, why, user, service, kind, message). Of "check" kind is the check, and result
- * "hit", "would-refuse" or "unknown".
+ * "hit", "would-refuse" or "unknown". Of "greylist" result is "defer", "would-defer", "pass" or "unknown"; origin, from, rcpt, wait_s.
  *
  * done.status:
  *   version, hostname (texts), generation, started, bans, bans_max, strikes (clients with strikes), sessions
  *   store      {state "ok" | "read-only" | "set-aside", path, bytes}
+ *   greylist   {state "absent" | "ok" | "failing", path, waiting, proven, networks, commands (rows), max, bytes}
  *   interfaces [{name, mode "native" | "generic" | "off", wanted "auto" | "native" | "generic" | "off"}]
  *   processes  [{role, index, pid, started, restarts}]; pid null: not running; role "gate-leaving": of a program before
  *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}, checks {ptr_hit, ptr_would, ...}}]
@@ -78,6 +87,8 @@
  *   next       {policy, mode, bans, for_s}: does the next strike ban, and for how long; left out where none is counted
  *   history    [{addr, policy, began, ends, ended, how "expired" | "unbanned", source, why}]: bans that are over, newest first
  *   findings   [{check, service, policy, result "hit" | "would-refuse" | "unknown", why, time}]: the latest of each check
+ *   greylist   {network, waiting, proven (triplets), pass_addr, pass_ends (by command), rows [as of greylist-list, the first
+ *              ones]}; null: nothing is known of its network
  *   sessions   [as the rows of sessions]: open ones of this client; left out if not known
  *
  * done.policies:
@@ -119,6 +130,9 @@ enum ctl_command {
 	CTL_UPGRADE,
 	CTL_VERIFY,
 	CTL_EVENTS,
+	CTL_GREYLIST_LIST,
+	CTL_GREYLIST_PASS,
+	CTL_GREYLIST_FORGET,
 	CTL_COMMAND_COUNT,
 };
 

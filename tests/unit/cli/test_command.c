@@ -60,6 +60,21 @@ static const struct {
 	{{"events"}, "postern events: there is no stored list"},
 	{{"completion"}, "postern completion: say for which shell"},
 	{{"help", "frob"}, "postern help: 'frob': no such command"},
+	{{"greylist"}, "postern greylist: say: postern greylist list, pass or forget"},
+	{{"greylist", "hide"}, "postern greylist: say: postern greylist list"},
+	{{"greylist", "list", "192.0.2.1", "192.0.2.2"},
+	 "postern greylist: '192.0.2.2': one address or domain at a time"},
+	{{"greylist", "list", "--for", "1h"},
+	 "postern greylist: --for and --forever are for 'greylist pass'"},
+	{{"greylist", "pass", "192.0.2.1", "--all"},
+	 "postern greylist: --all is for 'greylist forget'"},
+	{{"greylist", "pass"}, "postern greylist: which address?"},
+	{{"greylist", "pass", "192.0.2.1/24"},
+	 "postern greylist: '192.0.2.1/24': bits are set behind the prefix length"},
+	{{"greylist", "pass", "192.0.2.1", "--for", "0s"},
+	 "postern greylist: '0s': at least 1s"},
+	{{"greylist", "forget"}, "postern greylist: what? postern greylist forget"},
+	{{"greylist", "forget", "--all", "192.0.2.1"}, "postern greylist: what?"},
 	{{"reload", "now"}, "postern reload: 'now': "},
 	{{"reload", "--confirm", "0s"},
 	 "postern reload: --confirm '0s': a time from 1s to 1d"},
@@ -147,7 +162,8 @@ static void a_daemon_that_is_not_there_has_its_status_and_remedy(void **state)
 		{"ban", "192.0.2.1"}, {"why", "192.0.2.1"},
 		{"reload"},	      {"verify"},
 		{"sessions"},	      {"policy", "show"},
-		{"unban", "--all"},   {"events", "--follow"}};
+		{"unban", "--all"},   {"events", "--follow"},
+		{"greylist", "list"}, {"greylist", "forget", "--all"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -378,7 +378,7 @@ static void events_are_lines_until_the_daemon_goes(void **state)
 	result = run_cli_with(tell_and_go, NULL, tsv_words);
 	assert_string_equal(
 		result.out,
-		"1700000000\tban\t192.0.2.1\tglobal\t-\t-\t-\tforever\t5 logins\t-\t-\n");
+		"1700000000\tban\t192.0.2.1\tglobal\t-\t-\t-\tforever\t5 logins\t-\t-\t-\t-\t-\t-\n");
 	run_free(&result);
 }
 
