@@ -183,7 +183,8 @@ def contenders():
     values = dict(dir=directory, mail=MAIL4, backend=PORTS["dovecot"][0], auth=AUTH_PORT)
     top = POSTERN_TOP.format(plain=PORTS["postern"][0], tls=PORTS["postern"][1], **values)
     lab = Lab("bench-i", top=top, log_level="info",
-              limits="sessions-max = 20000  sessions-per-client-max = 10000")
+              limits="sessions-max = 20000  sessions-per-client-max = 10000\n\ttls-handshakes-per-client-max = 1000000\n"
+                     "\ttls-handshakes-max = 1000000")
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, True)
         stack.callback(lab.down)
