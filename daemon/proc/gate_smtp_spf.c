@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "proc/gate_smtp_checks.h"
+#include "proc/mail_name.h"
 
 #define DOMAIN_SHOWN_MAX 64u /* bytes of a domain in a reply */
 #define HEADER_MAX	 2048u
@@ -42,26 +43,19 @@ void spf_message_over(struct session *s)
 
 /* ---- the question ---------------------------------------------------------------------------- */
 
-/* Copies a part of the path; the parser has seen that it fits. */
-static void put_span(char out[CONF_HOST_MAX], const char *arg, struct span span,
-		     bool is_quoted)
-{
-	size_t len = 0;
-
-	for (uint32_t i = is_quoted; i + is_quoted < span.len && len < CONF_HOST_MAX - 1;
-	     i++) {
-		if (is_quoted && arg[span.at + i] == '\\')
-			i++;
-		out[len++] = arg[span.at + i];
-	}
-	out[len] = '\0';
-}
-
 static void sender_set(struct check_sender *sender, const struct session *s,
 		       const char *arg, const struct smtp_path *path)
 {
-	put_span(sender->local, arg, path->local, path->is_quoted);
-	put_span(sender->domain, arg, path->domain.text, false);
+	const struct span domain = path->domain.text;
+	struct mail_name name;
+
+	mail_name_local(arg, path->local, path->is_quoted, &name);
+	(void)text_copy(sender->local, sizeof(sender->local), name.text);
+	memcpy(sender->domain, arg + domain.at, domain.len);
+	sender->domain[domain.len] = '\0';
+	/* U-labels are asked about as A-labels; what has none stays, and has no record. */
+	if (path->has_8bit && mail_name_domain(arg, &path->domain, &name) == 0)
+		(void)text_copy(sender->domain, sizeof(sender->domain), name.text);
 	memcpy(sender->helo, s->helo, s->helo_len);
 	sender->helo[s->helo_len] = '\0';
 }

@@ -17,7 +17,8 @@
 	352u /* of a value: a sender has 64 octets, "@" and 255; section 7.3 splits it */
 #define NUMBER_MAX 1000u /* of parts; larger numbers mean the same: all of them */
 #define VALUE_MAX  (PARTS_MAX - 1)
-#define TAIL_BYTES (4 * SPF_NAME_MAX)
+#define PIECE_MAX  (3 * VALUE_MAX) /* each byte of a value as "%HH" */
+#define TAIL_BYTES (2 * SPF_NAME_MAX)
 
 /* macro-expand, taken apart. */
 struct macro {
@@ -153,25 +154,16 @@ bool spf_text_uses(const char *text, size_t len, const char *letters)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Where an expansion goes. Of a name the end counts, so the oldest bytes are dropped; of a text the beginning. */
+/* Where an expansion goes; what does not fit is left out. */
 struct sink {
 	char *bytes;
 	size_t len, cap_bytes;
-	bool keeps_end;
-	bool has_dropped;
 };
 
 static void sink_put(struct sink *sink, char c)
 {
-	if (sink->len == sink->cap_bytes) {
-		sink->has_dropped = true;
-		if (!sink->keeps_end)
-			return;
-		sink->len /= 2;
-		memmove(sink->bytes, sink->bytes + sink->cap_bytes - sink->len,
-			sink->len);
-	}
-	sink->bytes[sink->len++] = c;
+	if (sink->len < sink->cap_bytes)
+		sink->bytes[sink->len++] = c;
 }
 
 /* unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"   RFC 3986 section 2.3 */
@@ -297,31 +289,26 @@ static void sink_put_parts(struct sink *sink, const struct macro *macro,
 	}
 }
 
-static void expand(struct sink *sink, const struct spf_values *values, const char *text,
-		   size_t len)
+/* One byte, or one macro. Returns how much of the text it was. */
+static size_t expand_element(struct sink *sink, const struct spf_values *values,
+			     const char *text, size_t len)
 {
 	char memory[VALUE_MAX + 1];
+	struct buf room = BUF_OVER(memory);
+	struct spf_text value;
 	struct macro macro;
+	size_t used = macro_read(text, len, &macro);
 
-	for (size_t at = 0; at < len;) {
-		struct buf room = BUF_OVER(memory);
-		struct spf_text value;
-		size_t used;
-
-		if (sink->has_dropped && !sink->keeps_end)
-			return;
-		used = macro_read(text + at, len - at, &macro);
-		if (used == 0) {
-			sink_put(sink, text[at++]);
-			continue;
-		}
-		at += used;
-		value = macro_value(values, macro.letter, &room);
-		if (macro.parts > 0 || macro.is_reversed || macro.delimiters.len > 0)
-			sink_put_parts(sink, &macro, value);
-		else
-			sink_put_value(sink, &macro, value);
+	if (used == 0) {
+		sink_put(sink, text[0]);
+		return 1;
 	}
+	value = macro_value(values, macro.letter, &room);
+	if (macro.parts > 0 || macro.is_reversed || macro.delimiters.len > 0)
+		sink_put_parts(sink, &macro, value);
+	else
+		sink_put_value(sink, &macro, value);
+	return used;
 }
 
 /* ---- names and explanations ------------------------------------------------------------------ */
@@ -368,17 +355,50 @@ bool spf_name_is_within(const char *name, const char *domain)
 	return name_len == domain_len || name[name_len - domain_len - 1] == '.';
 }
 
+/*
+ * Expands a text from its right end, until there is more than a name can have. @bytes: filled from its end.
+ * Returns where the expansion begins in it.
+ */
+static size_t expand_end(const struct spf_values *values, const char *text, size_t len,
+			 char bytes[TAIL_BYTES])
+{
+	uint16_t begins[SPF_TEXT_MAX];
+	char piece[PIECE_MAX];
+	size_t count = 0, at = TAIL_BYTES;
+
+	for (size_t i = 0; i < len;) {
+		struct macro macro;
+		size_t used = macro_read(text + i, len - i, &macro);
+
+		begins[count++] = (uint16_t)i;
+		i += used > 0 ? used : 1;
+	}
+	while (count > 0 && TAIL_BYTES - at <= SPF_NAME_MAX) {
+		struct sink sink = {.bytes = piece, .cap_bytes = sizeof(piece)};
+		size_t fits;
+
+		count--;
+		(void)expand_element(&sink, values, text + begins[count],
+				     len - begins[count]);
+		fits = sink.len < at ? sink.len : at;
+		memcpy(bytes + at - fits, piece + sink.len - fits, fits);
+		at -= fits;
+	}
+	return at;
+}
+
 int spf_expand_name(const struct spf_values *values, const char *text, size_t len,
 		    char out_name[SPF_NAME_MAX])
 {
 	char bytes[TAIL_BYTES];
-	struct sink sink = {
-		.bytes = bytes, .cap_bytes = sizeof(bytes), .keeps_end = true};
-	const char *name = bytes;
-	size_t name_len;
+	const char *name;
+	size_t name_len, at;
 
-	expand(&sink, values, text, len);
-	name_len = sink.len;
+	if (len > SPF_TEXT_MAX)
+		return -EBADMSG;
+	at = expand_end(values, text, len, bytes);
+	name = bytes + at;
+	name_len = TAIL_BYTES - at;
 	if (name_len > 0 && name[name_len - 1] == '.')
 		name_len--;
 	if (name_len >= SPF_NAME_MAX) {
@@ -403,7 +423,8 @@ void spf_expand_explanation(const struct spf_values *values, const char *text, s
 {
 	struct sink sink = {.bytes = out_text, .cap_bytes = SPF_EXPLANATION_MAX - 1};
 
-	expand(&sink, values, text, len);
+	for (size_t at = 0; at < len && sink.len < sink.cap_bytes;)
+		at += expand_element(&sink, values, text + at, len - at);
 	for (size_t i = 0; i < sink.len; i++)
 		if (out_text[i] < ' ' || out_text[i] > '~')
 			out_text[i] = '?';

@@ -16,6 +16,7 @@
 
 #include "base/addr.h"
 
+#define SPF_TEXT_MAX 8192u /* bytes of a text with macros: a record has no more */
 #define SPF_NAME_MAX \
 	254u /* of a name as text without a final dot, with the NUL; section 7.3 */
 #define SPF_EXPLANATION_MAX \
@@ -67,7 +68,10 @@ bool spf_text_uses(const char *text, size_t len, const char *letters);
  *
  * Labels are dropped from the left while it is longer than 253 characters.
  *
- * Return: 0; -EBADMSG, this cannot be a name in the DNS: an empty label, one longer than 63 octets, a NUL.
+ * Whatever stands in front of them is not even expanded, so that a long text costs no more than a short one.
+ *
+ * Return: 0; -EBADMSG, this cannot be a name in the DNS: an empty label, one longer than 63 octets, a NUL; or the
+ * text is longer than SPF_TEXT_MAX.
  */
 int spf_expand_name(const struct spf_values *values, const char *text, size_t len,
 		    char out_name[SPF_NAME_MAX]);

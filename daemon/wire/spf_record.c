@@ -11,7 +11,6 @@
 #include <strings.h>
 
 #include "wire/chars.h"
-#include "wire/spf_macro.h"
 
 #define CIDR_DIGITS_MAX 3u
 

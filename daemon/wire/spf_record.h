@@ -17,9 +17,10 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "wire/span.h"
+#include "wire/spf_macro.h"
 
 #define SPF_RECORD_MAX \
-	8192u /* bytes; the largest that domains publish are a fourth of it */
+	SPF_TEXT_MAX /* bytes; the largest that domains publish are a fourth of it */
 
 /* What the check of a sender's domain can come to, section 2.6. Qualifiers stand for PASS to NEUTRAL. */
 enum spf_result {
