@@ -231,9 +231,9 @@ static bool record_decode(const struct raw_record *raw, struct dnsmsg_record *ou
 		cursor_name(&data, &out_record->name);
 		break;
 	case DNSMSG_TXT:
-		do
+		/* Without any string it is against RFC 1035 3.3.14, but no reason to lose the other records. */
+		while (!data.bad && data.at < data.len)
 			cursor_skip(&data, cursor_number(&data, 1));
-		while (!data.bad && data.at < data.len);
 		break;
 	default:
 		return true;
