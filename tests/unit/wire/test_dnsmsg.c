@@ -146,7 +146,8 @@ static void texts_are_joined(void **state)
 	message_begin_type(&message, "a.example", MESSAGE_TYPE_TXT);
 	message_data(&message, AT_QUESTION, MESSAGE_TYPE_TXT, two, sizeof(two) - 1);
 	message_data(&message, AT_QUESTION, MESSAGE_TYPE_TXT, "", 1);
-	message_data(&message, AT_QUESTION, MESSAGE_TYPE_TXT, "", 0); /* no string at all */
+	message_data(&message, AT_QUESTION, MESSAGE_TYPE_TXT, "",
+		     0); /* no string at all */
 	message_data(&message, AT_QUESTION, MESSAGE_TYPE_TXT, with_nul, 4);
 	assert_int_equal(read_copy(&message, &told), 0);
 	assert_string_equal(told.text, "11:v=spf1 -all 0: 0: 3:a ");
