@@ -97,7 +97,7 @@ def running():
     lab.lists["global.list"] = GLOBAL_LIST
     with lab, Dns(lab) as dns:
         dns.zones = {"example": ZONE, "10.2.0.192.in-addr.arpa": "@ PTR a.example.\n"}
-        dns.faults = {"expired.example": "expired", "silent.example": "silent"}
+        dns.faults = {"expired.example": "expired", "lame.example": "lame", "silent.example": "silent"}
         dns.apply()
         yield lab, dns
 
@@ -261,7 +261,7 @@ def test_what_is_accepted_by_default_may_be_refused(running, changes, domain, wa
 
 def test_a_temporary_error_defers_or_not(running):
     lab, _ = running
-    for domain in ("expired.example", "deadend.example"):
+    for domain in ("expired.example", "lame.example", "deadend.example"):
         code, text = rcpt(lab, domain)
         assert code == 451 and text.startswith("4.4.3"), text
         assert "temperror" in close_line(lab, f"a@{domain}", "defer-spf")
