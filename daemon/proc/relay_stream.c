@@ -125,8 +125,9 @@ static bool way_empty_buffer(struct turn *turn)
 static void way_finish(struct turn *turn)
 {
 	turn->way->has_ended = true;
-	turn->moved++; /* the end, too, is a sign of life */
-	leg_finish(turn->to);
+	turn->moved++;		/* the end, too, is a sign of life */
+	if (!turn->from->error) /* else stream_is_broken() sees to it */
+		leg_finish(turn->to, turn->from->is_cut);
 }
 
 /* One step. Return: false, nothing can be done now. */

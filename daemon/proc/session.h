@@ -294,8 +294,11 @@ size_t leg_write(struct leg *leg, const void *bytes, size_t len);
 /* Is what the socket carries what we read and write: may splice(2) move it? */
 bool leg_is_plain(const struct leg *leg);
 
-/* Nothing more is written to this leg: the other side sees the end behind everything before it. */
-void leg_finish(struct leg *leg);
+/**
+ * leg_finish - nothing more is written to this leg: the other side sees the end behind everything before it.
+ * @is_cut: inside TLS it shall see no proper end, because there was none
+ */
+void leg_finish(struct leg *leg, bool is_cut);
 
 /* limits.line_max_bytes, as far as a buffer holds it. */
 uint32_t session_line_max(const struct session *session);

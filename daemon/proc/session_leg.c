@@ -340,11 +340,11 @@ bool leg_is_plain(const struct leg *leg)
 	return leg->fd >= 0 && !leg->tls;
 }
 
-void leg_finish(struct leg *leg)
+void leg_finish(struct leg *leg, bool is_cut)
 {
 	if (leg->fd < 0)
 		return;
-	if (leg->tls)
+	if (leg->tls && !is_cut)
 		tls_goodbye(leg->tls);
 	sock_finish(leg->fd);
 }

@@ -137,6 +137,7 @@ userdb {{
   driver = static
   args = uid={uid} gid={gid} home={dir}/mail/%n
 }}
+mail_max_userip_connections = 0
 haproxy_trusted_networks = 198.51.100.1 2001:db8:2::1
 login_trusted_networks = 198.51.100.1 2001:db8:2::1
 service imap-login {{
