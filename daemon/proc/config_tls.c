@@ -118,7 +118,8 @@ static void fill_intercepted_tls(const struct config_section *section,
 void fill_tls_defaults(const struct config_section *section, struct conf_service *service)
 {
 	if (!section_setting(section, "tls", 0))
-		service->tls = service_type_tls((enum service_type)service->type);
+		service->tls =
+			(uint8_t)service_type_tls((enum service_type)service->type);
 	if (!section_setting(section, "require-tls-for-auth", 0))
 		service->require_tls_for_auth = conf_service_has_tls(service);
 	if (service->intercept)
