@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "policy/auth.h"
 
 #define CONF_NAME_MAX	       32u /* names of policies and services, with the NUL */
 #define CONF_PATH_MAX	       256u
@@ -183,7 +184,8 @@ struct conf_service {
 	uint8_t client_address; /* enum client_address */
 	uint8_t bare_newline;	/* enum bare_newline */
 	bool apop;		/* POP3: connect at once for the timestamp of APOP */
-	bool accept_proxy;	/* a trusted proxy begins with a PROXY header */
+	char aa_login[AUTH_USER_MAX]; /* XCLIENT LOGIN for AA; "": none */
+	bool accept_proxy;	      /* a trusted proxy begins with a PROXY header */
 	bool intercept; /* nftables leads ports to listen, which is on loopback; no backend: where the client went */
 	uint8_t fail_mode;     /* enum fail_mode, of an intercepted service */
 	uint8_t listen_count;  /* 0 for SERVICE_TCP */

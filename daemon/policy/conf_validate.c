@@ -325,6 +325,27 @@ static int service_proxied_check(const struct conf_service *service, char *out_p
 	return 0;
 }
 
+/* Printable, in one word: it becomes a user name at the backend. */
+static int aa_login_check(const struct conf_service *service, char *out_problem)
+{
+	if (service->aa_login[0] == '\0')
+		return 0;
+	if (service->client_address != CLIENT_ADDRESS_XCLIENT ||
+	    !service_type_is_smtp((enum service_type)service->type))
+		return problem_set(
+			out_problem,
+			"service '%s': aa-login: only SMTP with client-address = xclient can tell it",
+			service->name);
+	for (const char *c = service->aa_login; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return problem_set(
+				out_problem,
+				"service '%s': aa-login: it has a character that no user name "
+				"should have",
+				service->name);
+	return 0;
+}
+
 static int accept_proxy_check(const struct conf *conf, const struct conf_service *service,
 			      char *out_problem)
 {
@@ -371,7 +392,8 @@ static int service_check(const struct conf *conf, const struct conf_service *ser
 				   "service '%s': bare-newline is normalize or reject",
 				   service->name);
 	if (conf_validate_tls(conf, service, out_problem) != 0 ||
-	    accept_proxy_check(conf, service, out_problem) != 0)
+	    accept_proxy_check(conf, service, out_problem) != 0 ||
+	    aa_login_check(service, out_problem) != 0)
 		return -EINVAL;
 	if (service->type == SERVICE_TCP)
 		return service_tcp_check(service, out_problem);

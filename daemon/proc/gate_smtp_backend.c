@@ -21,6 +21,8 @@ void smtp_backend_ready(struct session *s)
 	const bool wants_tls = s->backend_tls == BACKEND_TLS_STARTTLS && !s->backend.tls;
 
 	s->smtp.xclient_left = 0;
+	s->smtp.xclient_has_login = false;
+	s->smtp.told_login = 0;
 	if (wants_tls || s->client_address == CLIENT_ADDRESS_XCLIENT)
 		smtp_say_own_hello(s);
 	else
@@ -75,28 +77,4 @@ void smtp_say_own_hello(struct session *s)
 	s->smtp.caps = 0;
 	s->state = SESSION_XEHLO;
 	smtp_put_hello(s, true, name, strlen(name));
-}
-
-int smtp_say_xclient(struct session *s)
-{
-	struct xclient client = {
-		.helo = s->helo,
-		.helo_len = s->helo_len,
-		.addr = s->addr,
-		.port = s->port,
-		.is_esmtp = s->smtp.is_esmtp,
-	};
-	char line[XCLIENT_LINE_MAX_BYTES];
-	size_t len;
-	int result;
-
-	if (session_local(s, &client.dest_addr, &client.dest_port))
-		client.dest_port = 0;
-	result = xclient_next(&client, &s->smtp.xclient_left, line, &len);
-	if (result == 1) {
-		leg_put(&s->backend, line, len);
-		s->state = SESSION_XCLIENT;
-		session_deadline(s, s->gate->conf->limits.backend_reply_timeout_s);
-	}
-	return result;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * proc/gate_smtp_backend - what postern says to the backend before a client's commands: EHLO, STARTTLS, XCLIENT.
+ * proc/gate_smtp_backend - what postern says to the backend before a client's commands: EHLO, STARTTLS.
  *
- * The connection is opened only when the client has said a valid EHLO; XCLIENT is spoken
- * before that EHLO is passed on.
+ * The connection is opened only when the client has said a valid EHLO; XCLIENT (gate_smtp_xclient) is
+ * spoken before that EHLO is passed on.
  */
 #ifndef PROC_GATE_SMTP_BACKEND_H
 #define PROC_GATE_SMTP_BACKEND_H
@@ -28,12 +28,5 @@ void smtp_say_hello(struct session *session);
 
 /* An EHLO of our own, to see what is offered before the client's. */
 void smtp_say_own_hello(struct session *session);
-
-/**
- * smtp_say_xclient - the next XCLIENT command, if one is left.
- *
- * Return: 1, written; 0, all has been said; -errno, it cannot be said: do not go on.
- */
-int smtp_say_xclient(struct session *session);
 
 #endif

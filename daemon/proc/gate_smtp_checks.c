@@ -155,6 +155,16 @@ static void checks_note(struct session *s, enum conf_check check,
 		checks_tell(s, check, evidence);
 }
 
+/* A name that leads back to the address may be told as the client's. */
+static void checks_keep_name(struct session *s, const char *name)
+{
+	const struct conf_policy *policy = session_policy(s);
+
+	if (policy && policy->ptr_forward_confirmed && !strchr(name, '\\') &&
+	    !text_copy(s->host_name, sizeof(s->host_name), name))
+		s->host_name[0] = '\0'; /* too long a one is none */
+}
+
 void checks_take_answer(struct session *s, const struct msg_answer *answer)
 {
 	const enum conf_check check = (enum conf_check)answer->check;
@@ -170,6 +180,8 @@ void checks_take_answer(struct session *s, const struct msg_answer *answer)
 		result = spf_finding(s);
 		evidence = spf_evidence(s);
 	}
+	if (check == CHECK_PTR && result == CHECK_CLEAN)
+		checks_keep_name(s, evidence);
 	if (result != CHECK_CLEAN && !session_is_authenticated(s))
 		checks_note(s, check, result, evidence);
 }

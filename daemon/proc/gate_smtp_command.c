@@ -23,6 +23,7 @@
 #include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/gate_smtp_spf.h"
+#include "proc/gate_smtp_xclient.h"
 #include "proc/session_auth.h"
 #include "proc/session_tls.h"
 #include "wire/smtp.h"
@@ -396,7 +397,8 @@ bool smtp_command(struct session *s, const char *line, const struct line *found)
 	row = &rows[request.command.verb];
 	if ((row->waits && pipe_count(s)) ||
 	    (request.command.verb == SMTP_RCPT && route_waits(s)) ||
-	    checks_wait(s, request.command.verb))
+	    checks_wait(s, request.command.verb) ||
+	    xclient_renew(s, request.command.verb))
 		return false;
 
 	/* A recipient counts when it is refused: a message may have hundreds of them. */

@@ -17,6 +17,7 @@
 #include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
 #include "proc/gate_smtp_spf.h"
+#include "proc/gate_smtp_xclient.h"
 #include "proc/relay.h"
 #include "proc/session_tls.h"
 #include "wire/xclient.h"
@@ -135,8 +136,8 @@ static void on_own_hello(struct session *s, const struct reply *reply)
 	if (reply->line.number > 0 &&
 	    smtp_parse_ehlo_line(text, reply->line.text.len, &offer) == 0) {
 		s->smtp.caps |= offer.cap;
-		if (offer.cap == SMTP_CAP_XCLIENT && s->smtp.xclient_left == 0)
-			s->smtp.xclient_left = xclient_parse_attrs(text, offer.params);
+		if (offer.cap == SMTP_CAP_XCLIENT)
+			xclient_take_offer(s, xclient_parse_attrs(text, offer.params));
 	}
 	if (!reply->is_end)
 		return;
@@ -149,7 +150,7 @@ static void on_own_hello(struct session *s, const struct reply *reply)
 		xclient_refuse(s, "the backend does not offer XCLIENT ADDR to this host");
 		return;
 	}
-	result = smtp_say_xclient(s);
+	result = xclient_say(s);
 	if (result < 0)
 		xclient_refuse(s, "the client cannot be described");
 	else if (result == 0)
@@ -234,7 +235,8 @@ static void on_hello(struct session *s, const struct reply *reply)
 {
 	struct smtp_pipeline *pipeline = s->smtp.pipeline;
 
-	if (reply->line.code != CODE_OK && reply->line.code / 100 < 4) {
+	if (reply->line.code != CODE_OK &&
+	    (reply->line.code / 100 < 4 || s->smtp.is_renewing)) {
 		smtp_backend_lost(s);
 		return;
 	}
@@ -248,10 +250,12 @@ static void on_hello(struct session *s, const struct reply *reply)
 		if (s->smtp.is_esmtp && session_offers_tls(s))
 			hello_add(pipeline, "STARTTLS", 8);
 		pipeline->text[pipeline->text_last + 3] = ' ';
-		leg_put(&s->client, pipeline->text, pipeline->text_len);
+		if (!s->smtp.is_renewing) /* else the client has an answer already */
+			leg_put(&s->client, pipeline->text, pipeline->text_len);
 		s->smtp.has_hello = true;
 	}
 	pipe_pop(s);
+	s->smtp.is_renewing = false;
 	s->state = SESSION_COMMAND;
 	session_deadline(s, s->gate->conf->limits.command_timeout_s);
 	if (reply->line.code == CODE_GOING_AWAY)

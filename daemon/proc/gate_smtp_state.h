@@ -49,6 +49,10 @@ struct smtp_state {
 	bool spf_was_asked;
 	uint32_t caps; /* enum smtp_cap of the backend */
 	uint32_t xclient_left;
+	uint64_t told_login;	/* to the backend, see gate_smtp_xclient; 0: none */
+	bool xclient_has_login; /* the backend takes one */
+	bool wants_no_login;	/* the client is about to log in itself */
+	bool is_renewing;  /* an EHLO is under way that the client knows nothing of */
 	uint32_t commands; /* since the last message that was accepted */
 	uint32_t errors;
 	bool is_esmtp;

@@ -63,14 +63,20 @@ void recent_free(struct recent **recent)
 
 /* ---- records ------------------------------------------------------------------------------------ */
 
+/* As long as it counts at any service. */
 static int64_t longest_window_s(const struct ledger *ledger)
 {
 	const struct conf *conf = ledger_conf(ledger);
 	int64_t longest_s = 0;
 
-	for (unsigned int i = 0; i < conf->policy_count; i++)
-		if (conf->policies[i].am_window_s > longest_s)
-			longest_s = conf->policies[i].am_window_s;
+	for (unsigned int i = 0; i < conf->service_count; i++) {
+		const struct conf_service *service = &conf->services[i];
+		const int64_t window_s = conf->policies[service->policy].am_window_s;
+
+		if (service_type_is_smtp((enum service_type)service->type) &&
+		    window_s > longest_s)
+			longest_s = window_s;
+	}
 	return longest_s;
 }
 

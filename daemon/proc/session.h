@@ -178,9 +178,10 @@ struct session {
 	uint16_t helo_len;
 	char helo[CONF_HOST_MAX]; /* as the client said it */
 	char service_name[CONF_NAME_MAX];
-	char from[SESSION_NAME_MAX]; /* escaped: of the last message */
-	char rcpt[SESSION_NAME_MAX]; /* escaped: the last recipient */
-	char user[MSG_USER_MAX];     /* escaped: who logged in, or tried last */
+	char from[SESSION_NAME_MAX];	  /* escaped: of the last message */
+	char rcpt[SESSION_NAME_MAX];	  /* escaped: the last recipient */
+	char user[MSG_USER_MAX];	  /* escaped: who logged in, or tried last */
+	char host_name[SESSION_NAME_MAX]; /* of the client, verified; "": not known */
 	struct session_checks checks;
 };
 

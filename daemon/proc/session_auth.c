@@ -51,6 +51,23 @@ bool session_is_authenticated(const struct session *s)
 	return s->auth_by != AUTH_BY_NONE;
 }
 
+size_t session_auth_name(const struct session *s, char out_name[AUTH_USER_MAX])
+{
+	const struct conf *conf = s->gate->conf;
+	struct auth_recent recent;
+	const char *name = NULL;
+
+	if (s->auth_by == AUTH_BY_AM && recent_login(s, &recent))
+		name = auth_recent_name(&recent);
+	if (!name && s->service >= 0 &&
+	    (s->auth_by == AUTH_BY_AA || s->auth_by == AUTH_BY_AM))
+		name = conf->services[s->service].aa_login;
+	if (!name || !name[0])
+		return 0;
+	(void)text_copy(out_name, AUTH_USER_MAX, name);
+	return strlen(out_name);
+}
+
 void session_auth_end(struct session *s)
 {
 	struct msg msg = {.type = MSG_LOGOUT, .logout.session_id = s->id};

@@ -8,6 +8,9 @@
 #define PROC_SESSION_AUTH_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "policy/auth.h"
 
 struct session;
 
@@ -22,6 +25,16 @@ void session_auth_look(struct session *session);
 
 /* Does it count as authenticated? */
 bool session_is_authenticated(const struct session *session);
+
+/**
+ * session_auth_name - under which name may the backend take the client for authenticated?
+ *
+ * Of one for whom AA or AM vouches; who has logged in is known to the backend. The user who logged in over POP3 or
+ * IMAP, if it was one alone; else aa-login of the service.
+ *
+ * Return: its length; 0: there is none.
+ */
+size_t session_auth_name(const struct session *session, char out_name[AUTH_USER_MAX]);
 
 /* It ends: if it had a mailbox open, the ledger is told. */
 void session_auth_end(struct session *session);

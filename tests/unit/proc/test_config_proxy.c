@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tests/unit/proc/test_config_proxy - trusted-proxies and accept-proxy, as postern.conf says them.
+ * tests/unit/proc/test_config_proxy - who tells postern of a client, and what it tells of him: trusted-proxies,
+ * accept-proxy, aa-login.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -89,6 +90,14 @@ static const struct {
 	 "postern.conf:1:21: ", "192.0.2.0/24"},
 	{"a header of nobody", "", "accept-proxy = yes",
 	 "postern.conf: ", "name the proxies in trusted-proxies"},
+	{"a login that nothing tells", "", "aa-login = trusted",
+	 "postern.conf: ", "aa-login: only SMTP with client-address = xclient"},
+	{"a login of two words", "", "client-address = xclient aa-login = \"two words\"",
+	 "postern.conf: ", "aa-login: it has a character"},
+	{"a login that is too long", "",
+	 "client-address = xclient aa-login = "
+	 "1234567890123456789012345678901234567890123456789012345678901234",
+	 "postern.conf:3:", "is longer than 63 characters"},
 	{"neither yes nor no", "trusted-proxies = { 192.0.2.1 }", "accept-proxy = v2",
 	 "postern.conf:3:80: ", "neither yes nor no"},
 };

@@ -93,8 +93,9 @@ static void a_login_counts_while_its_session_is_open_and_the_window_after(void *
 static void the_longest_window_decides_how_long_it_is_kept(void **state)
 {
 	(void)state;
+	/* lan has no service where mail is handed in: its window is of no use. */
 	lab.conf.policies[0].am_window_s = 0;
-	lab.conf.policies[1].am_window_s = 0;
+	lab.conf.policies[1].am_window_s = 600;
 	lab_start(&lab);
 	lab_login_as(&lab, "192.0.2.1", ID(1), "anna");
 	lab_settle(&lab);
@@ -102,7 +103,7 @@ static void the_longest_window_decides_how_long_it_is_kept(void **state)
 	lab_logout(&lab, ID(1));
 	lab_settle(&lab);
 	assert_false(is_known("192.0.2.1"));
-	lab.conf.policies[1].am_window_s = 60;
+	lab.conf.policies[0].am_window_s = 60;
 	lab_reload(&lab);
 	lab_login_as(&lab, "192.0.2.1", ID(2), "anna");
 	lab_logout(&lab, ID(2));
