@@ -37,6 +37,11 @@ static const struct column certificate_columns[] = {
 	{"key", "KEY", COLUMN_TEXT},	       {"not_after", "ENDS", COLUMN_CLOCK},
 	{"services", "SERVICES", COLUMN_LIST}, {"problem", "PROBLEM", COLUMN_TEXT},
 };
+static const struct column rbl_columns[] = {
+	{"name", "DNS LIST", COLUMN_TEXT}, {"zone", "ZONE", COLUMN_TEXT},
+	{"ipv4", "IPV4", COLUMN_TEXT},	   {"ipv6", "IPV6", COLUMN_TEXT},
+	{"since", "SINCE", COLUMN_AGO},	   {"why", "WHY", COLUMN_TEXT},
+};
 /* Counters stand in an object of their own; they are lifted beside the name. */
 static const struct column policy_columns[] = {
 	{"name", "POLICY", COLUMN_TEXT},
@@ -82,6 +87,24 @@ static void status_head(struct cli *cli, const json_t *status)
 	(void)fprintf(cli->out, ", %s\n",
 		      text_bytes(member_number(store, "bytes", 0), size));
 	greylist_print_status(cli, json_object_get(status, "greylist"));
+}
+
+/* Nothing before the first question. */
+static void status_dns(struct cli *cli, const json_t *dns)
+{
+	char size[TEXT_TIME_MAX];
+	const int64_t asked = member_number(dns, "asked", 0);
+
+	if (asked == 0)
+		return;
+	(void)fprintf(cli->out,
+		      "dns            %" PRId64 " asked, %" PRId64
+		      " without an answer; %" PRId64 " answers from the cache (%" PRId64
+		      " kept, %s)\n",
+		      asked, member_number(dns, "failed", 0),
+		      member_number(dns, "cached", 0) + member_number(dns, "shared", 0),
+		      member_number(dns, "cache_entries", 0),
+		      text_bytes(member_number(dns, "cache_bytes", 0), size));
 }
 
 static void status_table(struct cli *cli, const struct column *columns, size_t count,
@@ -153,6 +176,7 @@ static void status_page(struct cli *cli, const json_t *status)
 	size_t i;
 
 	status_head(cli, status);
+	status_dns(cli, json_object_get(status, "dns"));
 	status_table(cli, COLUMNS(interface_columns),
 		     json_object_get(status, "interfaces"));
 	status_table(cli, COLUMNS(service_columns), json_object_get(status, "services"));
@@ -160,6 +184,7 @@ static void status_page(struct cli *cli, const json_t *status)
 		     json_object_get(status, "certificates"));
 	status_policies(cli, json_object_get(status, "policies"));
 	status_checks(cli, json_object_get(status, "policies"));
+	status_table(cli, COLUMNS(rbl_columns), json_object_get(status, "rbls"));
 	status_table(cli, COLUMNS(process_columns), json_object_get(status, "processes"));
 	json_array_foreach(json_object_get(status, "warnings"), i, warning)
 	{
@@ -228,7 +253,8 @@ static void status_tsv(struct cli *cli, const json_t *status)
 	} lists[] = {{"interfaces", "interface"},
 		     {"services", "service"},
 		     {"certificates", "certificate"},
-		     {"policies", "policy"}};
+		     {"policies", "policy"},
+		     {"rbls", "rbl"}};
 	AUTO(json_free) json_t *plain = json_copy((json_t *)status);
 	const json_t *item;
 	const char *key;

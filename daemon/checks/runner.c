@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "checks/ptr.h"
+#include "checks/rbl.h"
 #include "checks/spf.h"
 
 /* Every check that asks somebody. Those that do not (checks/helo) the gate does itself. */
@@ -20,6 +21,7 @@ static const struct check_row {
 	void (*stop)(struct task *task); /* lets go of what state owns; NULL: nothing */
 } check_table[] = {
 	{CHECK_PTR, sizeof(struct ptr_state), ptr_start, NULL},
+	{CHECK_RBL, sizeof(struct rbl_work), rbl_start, NULL},
 	{CHECK_SPF, sizeof(struct spf_state), spf_start, NULL},
 };
 #define TABLE_COUNT (sizeof(check_table) / sizeof(check_table[0]))
@@ -81,7 +83,7 @@ void runner_free(struct runner **runner)
 	struct run *run;
 
 	while (*runner && (run = TAILQ_FIRST(&(*runner)->running))) {
-		task_stop(&run->task, false);
+		task_forget(&run->task);
 		run_end(run);
 	}
 	free_mem(runner);
@@ -164,7 +166,8 @@ static void run_give_up(struct run *run, bool timed_out, const char *why)
 	struct check_answer answer = {.result = CHECK_UNKNOWN};
 
 	(void)text_copy(answer.evidence, sizeof(answer.evidence), why);
-	task_stop(&run->task, timed_out);
+	if (timed_out)
+		task_time_out(&run->task);
 	run_on_finished(run, &answer);
 }
 
@@ -186,6 +189,16 @@ void runner_expire(struct runner *runner, uint64_t now_ns)
 	}
 }
 
+void runner_hold(struct runner *runner)
+{
+	struct run *run;
+
+	TAILQ_FOREACH(run, &runner->running, next)
+	{
+		task_forget(&run->task);
+	}
+}
+
 void runner_restart(struct runner *runner)
 {
 	struct run *run = TAILQ_FIRST(&runner->running);
@@ -194,7 +207,7 @@ void runner_restart(struct runner *runner)
 		struct run *next = TAILQ_NEXT(run, next);
 		const struct check_request request = run->task.request;
 
-		task_stop(&run->task, false);
+		task_forget(&run->task);
 		run_release(run);
 		if (run_prepare(run, &request))
 			run_give_up(run, false, "its policy has gone");

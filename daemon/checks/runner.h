@@ -41,6 +41,9 @@ int runner_start(struct runner *runner, const struct check_request *request) MUS
 /* Wakes the tasks that want it, and answers whatever is past its deadline with UNKNOWN. */
 void runner_expire(struct runner *runner, uint64_t now_ns);
 
+/* Nobody waits for the DNS any more, until runner_restart(). */
+void runner_hold(struct runner *runner);
+
 /* world->conf is another one: everything that runs begins again. What the DNS has said is in the cache. */
 void runner_restart(struct runner *runner);
 

@@ -65,18 +65,28 @@ static void question_drop(struct task *task, struct task_question *question,
 		resolver_cancel(&question->wait);
 }
 
-void task_drop(struct task *task, uint32_t tag)
+void task_give_up(struct task *task, uint32_t tag)
 {
 	for (size_t i = 0; i < TASK_QUESTIONS_MAX; i++)
 		if (task->questions[i].tag == tag)
 			question_drop(task, &task->questions[i], true);
 }
 
-void task_stop(struct task *task, bool timed_out)
+static void questions_drop(struct task *task, bool timed_out)
 {
 	for (size_t i = 0; i < TASK_QUESTIONS_MAX; i++)
 		question_drop(task, &task->questions[i], timed_out);
 	task->wake_ns = 0;
+}
+
+void task_forget(struct task *task)
+{
+	questions_drop(task, false);
+}
+
+void task_time_out(struct task *task)
+{
+	questions_drop(task, true);
 }
 
 void task_wake_after(struct task *task, uint64_t ms, task_wake_fn wake)
@@ -91,7 +101,7 @@ void task_finish(struct task *task, const struct check_answer *answer)
 		return;
 	task->has_finished = true;
 	task->answer = *answer;
-	task_stop(task, false);
+	task_forget(task);
 }
 
 void task_finish_unknown(struct task *task, const struct dns_answer *reply,

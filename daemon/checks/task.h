@@ -70,7 +70,10 @@ void task_ask(struct task *task, const char *name, uint16_t type, task_reply_fn 
 	      uint32_t tag);
 
 /* Wait no longer for the questions with this tag, since no answer came in time. */
-void task_drop(struct task *task, uint32_t tag);
+void task_give_up(struct task *task, uint32_t tag);
+
+/* Wait no longer for any: their answers do not matter any more. Nobody wakes the task either. */
+void task_forget(struct task *task);
 
 /* Call @wake once when so much time has passed. Replaces an earlier call. */
 void task_wake_after(struct task *task, uint64_t ms, task_wake_fn wake);
@@ -85,7 +88,7 @@ void task_finish_unknown(struct task *task, const struct dns_answer *reply,
 /* Runner: run code of the check; on_finished comes when the outermost call returns. */
 void task_run(struct task *task, void (*code)(struct task *task));
 
-/* Runner: drop its questions without a word. @timed_out: since time was up */
-void task_stop(struct task *task, bool timed_out);
+/* Runner: as task_forget(), but since time was up. */
+void task_time_out(struct task *task);
 
 #endif

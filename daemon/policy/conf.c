@@ -71,12 +71,14 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_STRIKES] = MODE_ENFORCE,
 				[CHECK_HELO] = MODE_ENFORCE,
 				[CHECK_PTR] = MODE_OBSERVE,
+				[CHECK_RBL] = MODE_ENFORCE,
 				[CHECK_SPF] = MODE_ENFORCE,
 				[CHECK_GREYLIST] = MODE_ENFORCE,
 				[CHECK_RELAY] = MODE_ENFORCE,
 				[CHECK_SPOOF] = MODE_ENFORCE,
 			},
 		.spf_temperror_defer = true,
+		.rbl_threshold = 1,
 		.strikes = strikes_defaults,
 		.am_window_s = 5 * MINUTE_S,
 		.greylist = greylist_defaults,
@@ -94,6 +96,11 @@ void conf_service_init(struct conf_service *service)
 	};
 }
 
+void conf_rbl_init(struct conf_rbl *rbl)
+{
+	*rbl = (struct conf_rbl){.weight = 1, .ipv6 = true, .timeout_s = 3};
+}
+
 void conf_init(struct conf *conf)
 {
 	memset(conf, 0,
@@ -109,6 +116,8 @@ void conf_init(struct conf *conf)
 		conf_policy_init(&conf->policies[i]);
 	for (size_t i = 0; i < CONF_SERVICES_MAX; i++)
 		conf_service_init(&conf->services[i]);
+	for (size_t i = 0; i < CONF_RBLS_MAX; i++)
+		conf_rbl_init(&conf->rbls[i]);
 }
 
 static const struct {
@@ -195,10 +204,10 @@ const char *check_mode_name(enum check_mode mode)
 const char *conf_check_name(enum conf_check check)
 {
 	static const char *const names[] = {
-		[CHECK_STRIKES] = "strikes",   [CHECK_HELO] = "helo",
-		[CHECK_PTR] = "ptr",	       [CHECK_SPF] = "spf",
-		[CHECK_GREYLIST] = "greylist", [CHECK_RELAY] = "relay",
-		[CHECK_SPOOF] = "spoof",
+		[CHECK_STRIKES] = "strikes", [CHECK_HELO] = "helo",
+		[CHECK_PTR] = "ptr",	     [CHECK_RBL] = "rbl",
+		[CHECK_SPF] = "spf",	     [CHECK_GREYLIST] = "greylist",
+		[CHECK_RELAY] = "relay",     [CHECK_SPOOF] = "spoof",
 	};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == CHECK_COUNT, "a name for each");
@@ -228,6 +237,15 @@ int conf_certificate_find(const struct conf *conf, const char *name)
 {
 	for (int i = 0; i < conf->certificate_count; i++) {
 		if (strcmp(conf->certificates[i].name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+int conf_rbl_find(const struct conf *conf, const char *name)
+{
+	for (int i = 0; i < conf->rbl_count; i++) {
+		if (strcmp(conf->rbls[i].name, name) == 0)
 			return i;
 	}
 	return -1;

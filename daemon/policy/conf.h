@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "policy/auth.h"
+#include "policy/rbl.h"
 
 #define CONF_NAME_MAX	       32u /* names of policies and services, with the NUL */
 #define CONF_PATH_MAX	       256u
@@ -30,6 +31,8 @@
 #define CONF_NEVER_BAN_MAX     64u
 #define CONF_PROXIES_MAX       32u /* trusted proxies */
 #define CONF_DNS_MAX	       4u
+#define CONF_RBLS_MAX	       32u /* DNS lists; bits of conf_policy.rbls */
+#define CONF_POLICY_RBLS_MAX   16u /* lists that one policy asks */
 #define CONF_GATES_MAX	       64u
 #define CONF_CERTIFICATES_MAX  32u
 #define CONF_SERVICE_CERTS_MAX 8u		     /* of one service */
@@ -62,6 +65,7 @@ enum conf_check {
 	CHECK_STRIKES,	/* LL */
 	CHECK_HELO,	/* HE */
 	CHECK_PTR,	/* PTR */
+	CHECK_RBL,	/* RBL */
 	CHECK_SPF,	/* SPF */
 	CHECK_GREYLIST, /* GL */
 	CHECK_RELAY,	/* AR */
@@ -79,6 +83,17 @@ enum spf_softfail {
 	SPF_SOFTFAIL_ACCEPT,
 	SPF_SOFTFAIL_REJECT,
 	SPF_SOFTFAIL_GREYLIST,
+};
+
+enum rbl_type {
+	RBL_BLOCK,
+	RBL_ALLOW, /* its weight is taken away */
+};
+
+/* Where a client that is listed is refused. */
+enum rbl_at {
+	RBL_AT_RCPT,
+	RBL_AT_CONNECT, /* in the place of the greeting */
 };
 
 enum client_address {
@@ -153,13 +168,28 @@ struct conf_greylist {
 	uint32_t auto_pass; /* successes after which a network passes; 0: never */
 };
 
+/* A DNS list: a section of its own. */
+struct conf_rbl {
+	char name[CONF_NAME_MAX];
+	char zone[CONF_HOST_MAX]; /* without a final dot */
+	uint32_t weight;	  /* > 0 */
+	uint8_t type;		  /* enum rbl_type */
+	bool ipv6;		  /* it has IPv6 addresses, too */
+	uint8_t reply_count;	  /* 0: every reply that a list may give */
+	struct rbl_pattern replies[RBL_PATTERNS_MAX];
+	int64_t timeout_s; /* > 0 */
+};
+
 struct conf_policy {
 	char name[CONF_NAME_MAX];
 	uint16_t id;  /* in the kernel maps; given by the keeper, < CONF_POLICY_IDS */
 	bool enabled; /* off: its services are passed in the kernel and not checked */
 	uint32_t types_off; /* bit 1 << service_type: switched off in this policy */
-	uint8_t mode[CHECK_COUNT];  /* enum check_mode */
-	uint8_t dns_failure;	    /* enum dns_failure */
+	uint8_t mode[CHECK_COUNT]; /* enum check_mode */
+	uint8_t dns_failure;	   /* enum dns_failure */
+	uint8_t rbl_at;		   /* enum rbl_at */
+	uint32_t rbls;		/* bit 1 << index into conf.rbls: lists that are asked */
+	uint32_t rbl_threshold; /* > 0; sum of weights that makes a hit */
 	bool ptr_forward_confirmed; /* the name has to lead back to the address */
 	uint8_t spf_softfail;	    /* enum spf_softfail */
 	bool spf_permerror_reject;
@@ -263,9 +293,11 @@ struct conf {
 	uint8_t never_ban_count;
 	uint8_t trusted_proxy_count;
 	uint8_t dns_count;
+	uint8_t rbl_count;
 	bool want_open_relay;
 	struct conf_policy policies[CONF_POLICIES_MAX];
 	struct conf_service services[CONF_SERVICES_MAX];
+	struct conf_rbl rbls[CONF_RBLS_MAX];
 	struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
 	char lists[CONF_LISTS_MAX][CONF_PATH_MAX]; /* prefix_row.origin is the index */
 	struct prefix never_ban[CONF_NEVER_BAN_MAX];
@@ -287,6 +319,7 @@ void conf_init(struct conf *conf);
 /* Defaults of one policy, of one service. conf_init() has done so for all. */
 void conf_policy_init(struct conf_policy *policy);
 void conf_service_init(struct conf_service *service);
+void conf_rbl_init(struct conf_rbl *rbl);
 
 const char *service_type_name(enum service_type type);
 /* Mail is handed in there. */
@@ -307,9 +340,10 @@ bool service_type_has_login(enum service_type type);
 /* Does the gate itself speak TLS with the clients of this service? */
 bool conf_service_has_tls(const struct conf_service *service);
 
-/* Index of the policy or service of this name; -1. */
+/* Index of the policy, service or DNS list of this name; -1. */
 int conf_policy_find(const struct conf *conf, const char *name);
 int conf_service_find(const struct conf *conf, const char *name);
+int conf_rbl_find(const struct conf *conf, const char *name);
 int conf_certificate_find(const struct conf *conf, const char *name);
 /* The policy with this kernel id; NULL. */
 const struct conf_policy *conf_policy_by_id(const struct conf *conf, uint16_t id);

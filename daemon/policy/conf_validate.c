@@ -35,7 +35,7 @@ int problem_set(char *out_problem, const char *format, ...)
 /* ---- names and paths ---- */
 
 /* Names become names of pinned kernel objects, and columns in tables. */
-static bool name_is_fine(const char name[CONF_NAME_MAX])
+static bool name_is_fine(const char *name)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -45,7 +45,7 @@ static bool name_is_fine(const char name[CONF_NAME_MAX])
 	return len > 0 && len < CONF_NAME_MAX && strspn(name, allowed) == len;
 }
 
-static int name_check(const char *kind, const char name[CONF_NAME_MAX], char *out_problem)
+int conf_validate_name(const char *kind, const char *name, char *out_problem)
 {
 	char shown[CONF_NAME_MAX * 4];
 	struct buf text = BUF_OVER(shown);
@@ -61,14 +61,16 @@ static int name_check(const char *kind, const char name[CONF_NAME_MAX], char *ou
 static int names_check(const struct conf *conf, char *out_problem)
 {
 	for (int i = 0; i < conf->policy_count; i++) {
-		if (name_check("policy", conf->policies[i].name, out_problem) != 0)
+		if (conf_validate_name("policy", conf->policies[i].name, out_problem) !=
+		    0)
 			return -EINVAL;
 		if (conf_policy_find(conf, conf->policies[i].name) != i)
 			return problem_set(out_problem, "policy '%s' is there twice",
 					   conf->policies[i].name);
 	}
 	for (int i = 0; i < conf->service_count; i++) {
-		if (name_check("service", conf->services[i].name, out_problem) != 0)
+		if (conf_validate_name("service", conf->services[i].name, out_problem) !=
+		    0)
 			return -EINVAL;
 		if (conf_service_find(conf, conf->services[i].name) != i)
 			return problem_set(out_problem, "service '%s' is there twice",
@@ -77,7 +79,7 @@ static int names_check(const struct conf *conf, char *out_problem)
 	for (int i = 0; i < conf->certificate_count; i++) {
 		const char *name = conf->certificates[i].name;
 
-		if (name_check("certificate", name, out_problem) != 0)
+		if (conf_validate_name("certificate", name, out_problem) != 0)
 			return -EINVAL;
 		if (conf_certificate_find(conf, name) != i)
 			return problem_set(out_problem, "certificate '%s' is there twice",
@@ -272,7 +274,8 @@ static int policies_check(const struct conf *conf, char *out_problem)
 		const struct conf_policy *policy = &conf->policies[i];
 
 		if (strikes_check(policy, out_problem) != 0 ||
-		    greylist_check(policy, out_problem) != 0)
+		    greylist_check(policy, out_problem) != 0 ||
+		    conf_validate_policy_rbls(conf, policy, out_problem) != 0)
 			return -EINVAL;
 		if (policy->am_window_s < 0 || policy->am_window_s > WEEK_S)
 			return problem_set(
@@ -552,8 +555,8 @@ static int kernel_check(const struct conf *conf, char *out_problem)
 int conf_validate(const struct conf *conf, char out_problem[CONF_PROBLEM_MAX])
 {
 	static int (*const checks[])(const struct conf *conf, char *out_problem) = {
-		counts_check,	names_check,	hostname_check, paths_check,
-		policies_check, services_check, kernel_check,
+		counts_check,	    names_check,    hostname_check, paths_check,
+		conf_validate_rbls, policies_check, services_check, kernel_check,
 	};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

@@ -20,9 +20,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "checks/breaker.h"
+#include "checks/rbl_lists.h"
 #include "checks/resolver.h"
 #include "checks/runner.h"
 #include "proc/channel.h"
+#include "proc/checker_report.h"
 #include "proc/snapshot.h"
 #include "sys/dns.h"
 #include "sys/sandbox.h"
@@ -41,11 +43,13 @@ struct checker {
 	struct channel *gates[CONF_GATES_MAX];
 	struct dns *dns;
 	struct resolver *resolver;
+	struct rbl_lists *lists;
+	struct checker_report report;
 	struct task_world world;
 	struct runner *runner;
 	struct snapshot snapshot; /* holds world.conf; none before the first CONF */
 	struct watch watches[DNS_FDS_MAX];
-	struct event *dns_timer, *tick, *drain_timer;
+	struct event *dns_timer, *tick, *second, *drain_timer;
 	struct log_limit log_busy;
 	bool is_draining;
 	int exit_status;
@@ -108,6 +112,18 @@ static void checker_on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	runner_expire(checker->runner, checker_turn(checker));
+	checker_arm(checker);
+}
+
+static void checker_on_second(evutil_socket_t fd, short what, void *context)
+{
+	struct checker *checker = context;
+
+	(void)fd;
+	(void)what;
+	(void)checker_turn(checker);
+	rbl_lists_tick(checker->lists);
+	report_tick(&checker->report);
 	checker_arm(checker);
 }
 
@@ -285,6 +301,14 @@ static void checker_add_gate(struct checker *checker, uint32_t index, int fd)
 	}
 }
 
+static void checker_add_peer(struct checker *checker, const struct msg_peer *msg, int fd)
+{
+	if (msg->role == ROLE_GATE)
+		checker_add_gate(checker, msg->index, fd);
+	else if (report_attach(&checker->report, checker->base, fd))
+		log_error("event=out-of-memory what=channel");
+}
+
 static int checker_set_servers(struct checker *checker, const struct conf *conf)
 {
 	struct dns_server servers[CONF_DNS_MAX];
@@ -318,14 +342,20 @@ static void checker_configure(struct checker *checker, int fd)
 		return;
 	}
 	(void)checker_turn(checker);
-	checker->snapshot = snapshot;
-	checker->world.conf = snapshot.conf;
 	log_open("checker", (enum log_level)snapshot.conf->log_level);
+	/* Nobody waits while servers change: open questions fail then. */
+	runner_hold(checker->runner);
+	rbl_lists_configure(checker->lists, snapshot.conf);
 	limits = limits_of(snapshot.conf);
 	resolver_set_limits(checker->resolver, &limits);
 	err = checker_set_servers(checker, snapshot.conf);
 	if (err)
 		log_error("event=dns-servers error=\"%s\"", strerror(-err));
+	checker->snapshot = snapshot;
+	checker->world.conf = snapshot.conf;
+	checker->report.conf = snapshot.conf;
+	rbl_lists_tick(checker->lists);
+	report_lists(&checker->report);
 	runner_restart(checker->runner);
 	if (old.conf)
 		snapshot_close(&old);
@@ -349,8 +379,7 @@ static void keeper_on_message(void *context, struct channel *channel,
 		checker_configure(checker, fd);
 		break;
 	case MSG_PEER:
-		if (msg->peer.role == ROLE_GATE)
-			checker_add_gate(checker, msg->peer.index, TAKE_FD(fd));
+		checker_add_peer(checker, &msg->peer, TAKE_FD(fd));
 		break;
 	case MSG_START:
 		(void)channel_send(channel, &(struct msg){.type = MSG_READY}, -1);
@@ -399,7 +428,13 @@ int checker_open(struct checker **out_checker)
 	if (!checker->resolver)
 		return -ENOMEM;
 	resolver_on_silent(checker->resolver, checker_on_silent, checker);
+	checker->lists = rbl_lists_new(checker->resolver, report_list, &checker->report);
+	if (!checker->lists)
+		return -ENOMEM;
+	checker->report.resolver = checker->resolver;
+	checker->report.lists = checker->lists;
 	checker->world.resolver = checker->resolver;
+	checker->world.lists = checker->lists;
 	checker->runner = runner_new(&checker->world, CHECKER_RUNNING_MAX,
 				     checker_on_answer, checker);
 	if (!checker->runner)
@@ -414,7 +449,9 @@ void checker_close(struct checker **checker)
 
 	if (!c)
 		return;
+	report_done(&c->report);
 	runner_free(&c->runner); /* nobody waits any more */
+	rbl_lists_free(&c->lists);
 	dns_close(
 		&c->dns); /* replies to whatever is open, so it goes before the resolver */
 	resolver_free(&c->resolver);
@@ -428,6 +465,8 @@ void checker_close(struct checker **checker)
 		event_free(c->dns_timer);
 	if (c->tick)
 		event_free(c->tick);
+	if (c->second)
+		event_free(c->second);
 	if (c->drain_timer)
 		event_free(c->drain_timer);
 	if (c->base)
@@ -439,6 +478,7 @@ void checker_close(struct checker **checker)
 
 static int checker_loop(struct checker *checker, int keeper_fd)
 {
+	const struct timeval second = {.tv_sec = 1};
 	struct channel_conf conf = {
 		.fd = keeper_fd,
 		.self = ROLE_CHECKER,
@@ -453,12 +493,15 @@ static int checker_loop(struct checker *checker, int keeper_fd)
 		return -ENOMEM;
 	checker->dns_timer = evtimer_new(checker->base, checker_on_dns_time, checker);
 	checker->tick = evtimer_new(checker->base, checker_on_tick, checker);
+	checker->second =
+		event_new(checker->base, -1, EV_PERSIST, checker_on_second, checker);
 	checker->drain_timer = evtimer_new(checker->base, checker_on_drained, checker);
 	conf.base = checker->base;
 	checker->keeper = channel_new(&conf);
 	if (!checker->keeper)
 		close_fd(&keeper_fd);
-	if (!checker->dns_timer || !checker->tick || !checker->drain_timer ||
+	if (!checker->dns_timer || !checker->tick || !checker->second ||
+	    evtimer_add(checker->second, &second) || !checker->drain_timer ||
 	    !checker->keeper)
 		return -ENOMEM;
 	return 0;

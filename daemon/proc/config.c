@@ -389,6 +389,7 @@ static void load_all(struct config_fill *fill, const struct config_tree *tree)
 
 	if (tree_section(tree, NULL, 0, &section))
 		fill_object(fill, &section, &config_shape_table[SHAPE_ROOT], conf);
+	load_rbls(fill, tree); /* policies name them */
 	load_policies(fill, tree);
 	load_certificates(fill, tree);
 	load_services(fill, tree);

@@ -17,12 +17,13 @@
 #include "proc/config_fill.h"
 #include "proc/config_names.h"
 
-#define DNS_PORT  53
-#define MINUTE_S  60u
-#define HOUR_S	  3600u
-#define DAY_S	  86400u
-#define YEAR_S	  (365u * DAY_S)
-#define FOREVER_S ((uint64_t)DURATION_FOREVER_S)
+#define DNS_PORT	   53
+#define RBL_WEIGHT_LARGEST 1000
+#define MINUTE_S	   60u
+#define HOUR_S		   3600u
+#define DAY_S		   86400u
+#define YEAR_S		   (365u * DAY_S)
+#define FOREVER_S	   ((uint64_t)DURATION_FOREVER_S)
 
 static const char *const mode_names[] = {"off", "observe", "enforce", NULL};
 static const char *const xdp_names[] = {"auto", "native", "generic", "off", NULL};
@@ -39,6 +40,8 @@ static const char *const dns_failure_names[] = {"accept", "defer", NULL};
 static const char *const softfail_names[] = {"accept", "reject", "greylist", NULL};
 static const char *const permerror_names[] = {"accept", "reject", NULL};
 static const char *const temperror_names[] = {"accept", "defer", NULL};
+static const char *const rbl_type_names[] = {"block", "allow", NULL};
+static const char *const rbl_at_names[] = {"rcpt", "connect", NULL};
 static const char *const repeat_names[] = {"count", "ignore", NULL};
 /* In the order of enum check_mode: who permits it checks nothing. */
 static const char *const spoofing_names[] = {"yes", "observe", "no", NULL};
@@ -327,6 +330,11 @@ static const struct config_field policy_fields[] = {
 	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
 	CHOICE("dns-failure", struct conf_policy, dns_failure, dns_failure_names),
 	YES("ptr-forward-confirmed", struct conf_policy, ptr_forward_confirmed),
+	CHOICE("rbl", struct conf_policy, mode[CHECK_RBL], mode_names),
+	LIST("rbls", store_rbl),
+	NUMBER("rbl-threshold", struct conf_policy, rbl_threshold, 1,
+	       RBL_WEIGHT_LARGEST *CONF_POLICY_RBLS_MAX),
+	CHOICE("rbl-at", struct conf_policy, rbl_at, rbl_at_names),
 	CHOICE("spf", struct conf_policy, mode[CHECK_SPF], mode_names),
 	CHOICE("spf-softfail", struct conf_policy, spf_softfail, softfail_names),
 	CHOICE("spf-permerror", struct conf_policy, spf_permerror_reject,
@@ -376,6 +384,15 @@ static const struct config_field service_fields[] = {
 	YES("backend-verify", struct conf_service, backend_verify),
 	OWN("backend-ca", store_backend_ca),
 	TEXT("backend-verify-name", struct conf_service, backend_verify_name),
+};
+
+static const struct config_field rbl_fields[] = {
+	OWN("zone", store_zone),
+	NUMBER("weight", struct conf_rbl, weight, 1, RBL_WEIGHT_LARGEST),
+	CHOICE("type", struct conf_rbl, type, rbl_type_names),
+	LIST("replies", store_rbl_reply),
+	DURATION("timeout", struct conf_rbl, timeout_s, 1, MINUTE_S),
+	YES("ipv6", struct conf_rbl, ipv6),
 };
 
 static const struct config_field certificate_fields[] = {
@@ -428,6 +445,7 @@ static const struct config_field limits_fields[] = {
 const struct config_fields config_shape_table[SHAPE_COUNT] = {
 	[SHAPE_ROOT] = {NULL, ROWS(root_fields)},
 	[SHAPE_POLICY] = {"policy", ROWS(policy_fields)},
+	[SHAPE_RBL] = {"rbl", ROWS(rbl_fields)},
 	[SHAPE_SERVICE] = {"service", ROWS(service_fields)},
 	[SHAPE_CERTIFICATE] = {"certificate", ROWS(certificate_fields)},
 	[SHAPE_LIMITS] = {"limits", ROWS(limits_fields)},

@@ -32,6 +32,15 @@ void fill_lists(struct config_fill *fill);
 /* A path, relative to the directory of postern.conf. false: too long. */
 bool fill_path(const struct config_fill *fill, const char *name, char out[CONF_PATH_MAX]);
 
+/* proc/config_checks: DNS lists, and which of them a policy asks. */
+void store_rbl_reply(struct config_fill *fill, void *object,
+		     const struct config_setting *setting);
+void store_zone(struct config_fill *fill, void *object,
+		const struct config_setting *setting);
+void store_rbl(struct config_fill *fill, void *object,
+	       const struct config_setting *setting);
+void load_rbls(struct config_fill *fill, const struct config_tree *tree);
+
 /* proc/config_tls: settings of certificates and TLS. */
 void store_chain(struct config_fill *fill, void *object,
 		 const struct config_setting *setting);
@@ -52,6 +61,7 @@ enum config_shape {
 	SHAPE_ROOT,
 	SHAPE_POLICY,
 	SHAPE_SERVICE,
+	SHAPE_RBL,
 	SHAPE_CERTIFICATE,
 	SHAPE_LIMITS,
 	SHAPE_COUNT,

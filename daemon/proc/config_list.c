@@ -153,6 +153,31 @@ static void list_sort(struct config *config, uint8_t policy)
 }
 
 /* What an admin should know of a policy as a whole. */
+/* A flag without lists, or lists without a flag: one of the two was forgotten. */
+static void warn_rbl(struct config_fill *fill, uint8_t index,
+		     const struct list_seen *seen)
+{
+	const struct conf_policy *policy = &fill->config->conf.policies[index];
+	const bool has_flag = seen->flags & FLAG_RBL;
+	unsigned int bit = 0;
+
+	if (policy->mode[CHECK_RBL] == MODE_OFF || has_flag == (policy->rbls != 0))
+		return;
+	while (!(FLAG_RBL >> bit & 1u))
+		bit++;
+	if (has_flag)
+		report_warning(
+			&fill->config->report, seen->first_at[bit],
+			"policy %s: flag RBL has no effect: the policy names no rbls to ask",
+			policy->name);
+	else
+		report_warning(&fill->config->report,
+			       (struct config_place){fill->source->path,
+						     fill->policy_lines[index], 0},
+			       "policy %s: rbls has no effect: no entry has the flag RBL",
+			       policy->name);
+}
+
 static void seen_report(struct config_fill *fill, uint8_t policy,
 			const struct list_seen *seen)
 {
@@ -171,6 +196,7 @@ static void seen_report(struct config_fill *fill, uint8_t policy,
 				"policy %s: flag %s has no effect in this version (%u entries)",
 				name, flag_name((uint16_t)(1u << bit)),
 				seen->counts[bit]);
+	warn_rbl(fill, policy, seen);
 	if (config->conf.policies[policy].enabled && !(seen->flags & FLAG_PA))
 		report_warning(&config->report,
 			       (struct config_place){fill->source->path,

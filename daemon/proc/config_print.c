@@ -124,6 +124,39 @@ static void print_root(FILE *out, const struct conf *conf)
 		print_endpoints(out, "dns", conf->dns, conf->dns_count);
 }
 
+static void print_rbl(FILE *out, const struct conf_rbl *rbl)
+{
+	char text[RBL_PATTERN_TEXT_MAX];
+
+	(void)fprintf(out, "\nrbl %s {\n\tzone = \"%s\"\n", rbl->name, rbl->zone);
+	print_fields(out, "\t", SHAPE_RBL, rbl);
+	if (rbl->reply_count > 0) {
+		(void)fprintf(out, "\treplies = {");
+		for (uint8_t i = 0; i < rbl->reply_count; i++)
+			(void)fprintf(out, "%s \"%s\"", i ? "," : "",
+				      rbl_pattern_format(&rbl->replies[i], text));
+		(void)fprintf(out, " }\n");
+	}
+	(void)fprintf(out, "}\n");
+}
+
+static void print_policy_rbls(FILE *out, const struct conf *conf,
+			      const struct conf_policy *policy)
+{
+	bool is_first = true;
+
+	if (!policy->rbls)
+		return;
+	(void)fprintf(out, "\trbls = {");
+	for (uint8_t i = 0; i < conf->rbl_count; i++)
+		if (policy->rbls & UINT32_C(1) << i) {
+			(void)fprintf(out, "%s \"%s\"", is_first ? "" : ",",
+				      conf->rbls[i].name);
+			is_first = false;
+		}
+	(void)fprintf(out, " }\n");
+}
+
 static void print_policy(FILE *out, const struct config *config, uint8_t index)
 {
 	const struct conf_policy *policy = &config->conf.policies[index];
@@ -132,6 +165,7 @@ static void print_policy(FILE *out, const struct config *config, uint8_t index)
 	(void)fprintf(out, "\npolicy %s {\t# %u entries\n", policy->name,
 		      config->entries[index]);
 	print_fields(out, "\t", SHAPE_POLICY, policy);
+	print_policy_rbls(out, &config->conf, policy);
 	(void)fprintf(out, "\tlists = {");
 	for (uint8_t i = 0; i < config->conf.list_count; i++)
 		if (config->lists[index] & (1u << i)) {
@@ -211,6 +245,8 @@ void config_print(FILE *out, const struct config *config)
 	const struct conf *conf = &config->conf;
 
 	print_root(out, conf);
+	for (uint8_t i = 0; i < conf->rbl_count; i++)
+		print_rbl(out, &conf->rbls[i]);
 	for (uint8_t i = 0; i < conf->policy_count; i++)
 		print_policy(out, config, i);
 	for (uint8_t i = 0; i < conf->certificate_count; i++)

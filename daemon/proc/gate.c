@@ -105,6 +105,7 @@ static void gate_take_conf(struct gate *gate, const struct msg_conf *message, in
 	gate->conf = snapshot.conf;
 	memset(gate->good_backend, 0, sizeof(gate->good_backend));
 	memset(gate->offers, 0, sizeof(gate->offers));
+	memset(gate->late, 0, sizeof(gate->late)); /* services have other numbers now */
 	digest_set_key(gate->digest, message->digest_key);
 	buf_printf(&text, "gate%u", gate->index);
 	log_open(name, (enum log_level)gate->conf->log_level);
@@ -245,10 +246,12 @@ static void gate_take_answer(struct gate *gate, const struct msg_answer *answer)
 {
 	struct session *s = session_find(gate, answer->session_id);
 
-	if (!s)
-		return; /* it has ended meanwhile */
+	if (!s) {
+		checks_take_late(gate, answer);
+		return;
+	}
 	checks_take_answer(s, answer);
-	if (s->is_held) {
+	if (s->is_held) { /* it is held again if this was not what it waits for */
 		s->is_held = false;
 		session_deadline(s, gate->conf->limits.command_timeout_s);
 		session_run(s);

@@ -274,6 +274,7 @@ static void smtp_stop(struct session *s, const char *reason)
 
 static void smtp_finish(struct session *s)
 {
+	checks_leave(s);
 	pipe_close(s);
 	spf_forget(s);
 	explicit_bzero(&s->smtp.login, sizeof(s->smtp.login));

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "policy/flags.h"
 #include "proc/gate_report.h"
+#include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_spf.h"
 #include "proc/session_auth.h"
 
@@ -19,7 +20,7 @@ static const struct {
 	bool asks_checker; /* when the client connects */
 	bool is_for_all;   /* who is authenticated is not exempt */
 	const char *refused, *observed, *deferred; /* verdicts */
-	const char *reply;
+	const char *reply; /* NULL: put together for the occasion */
 } rows[CHECK_COUNT] = {
 	[CHECK_HELO] = {FLAG_HE, false, false, "refuse-helo", "observe-helo", NULL, NULL},
 	/* Asked and answered at each recipient: gate_smtp_grey. */
@@ -27,6 +28,8 @@ static const struct {
 			    NULL, NULL},
 	[CHECK_PTR] = {FLAG_PTR, true, false, "refuse-ptr", "observe-ptr", "defer-ptr",
 		       "550 5.7.25 your address has no valid reverse name\r\n"},
+	[CHECK_RBL] = {FLAG_RBL, true, false, "refuse-rbl", "observe-rbl", "defer-rbl",
+		       NULL},
 	[CHECK_RELAY] = {0, false, true, "refuse-relay", "observe-relay", NULL, NULL},
 	[CHECK_SPOOF] = {0, false, false, "refuse-spoof", "observe-spoof", NULL, NULL},
 	/* Asked at MAIL, and replied to, by gate_smtp_spf. */
@@ -35,7 +38,7 @@ static const struct {
 };
 
 /* Whose word comes first when several have something against a recipient. */
-static const enum conf_check order[] = {CHECK_PTR, CHECK_SPF};
+static const enum conf_check order[] = {CHECK_RBL, CHECK_PTR, CHECK_SPF};
 #define ORDER_COUNT (sizeof(order) / sizeof(order[0]))
 
 enum check_mode checks_mode(const struct session *s, enum conf_check check)
@@ -60,6 +63,8 @@ void checks_ask(struct session *s)
 		if (rows[i].asks_checker &&
 		    checks_mode(s, (enum conf_check)i) != MODE_OFF)
 			msg.check.checks |= BIT(i);
+	if (policy && !policy->rbls)
+		msg.check.checks &= ~BIT(CHECK_RBL);
 	if (!policy || !msg.check.checks)
 		return;
 	msg.check.session_id = s->id;
@@ -84,34 +89,86 @@ static enum check_result checks_result(const struct session *s, enum conf_check 
 	return s->checks.unknown & BIT(check) ? CHECK_UNKNOWN : CHECK_CLEAN;
 }
 
+static void finding_send(struct gate *gate, const struct msg_finding *finding)
+{
+	struct msg msg = {.type = MSG_FINDING, .finding = *finding};
+
+	(void)channel_send(gate->ledger, &msg, -1); /* without a ledger nobody counts */
+}
+
 /* Tell the ledger what is applied now, of what it was not told yet. */
 static void checks_tell(struct session *s, enum conf_check check, const char *evidence)
 {
-	struct msg msg = {.type = MSG_FINDING};
-	struct msg_finding *finding = &msg.finding;
-
 	const enum check_mode mode = report_mode(s, check);
+	struct msg_finding finding = {
+		.addr = s->addr,
+		.check = (uint8_t)check,
+		.mode = (uint8_t)mode,
+		.result = (uint8_t)checks_result(s, check),
+		.session_id = s->id,
+	};
 
 	if ((s->checks.told & BIT(check)) || s->service < 0 || mode == MODE_OFF)
 		return;
 	s->checks.told |= BIT(check);
-	finding->addr = s->addr;
-	finding->service = (uint8_t)s->service;
-	finding->check = (uint8_t)check;
-	finding->mode = (uint8_t)mode;
-	finding->result = (uint8_t)checks_result(s, check);
-	finding->session_id = s->id;
-	(void)text_copy(finding->evidence, sizeof(finding->evidence), evidence);
-	(void)channel_send(s->gate->ledger, &msg,
-			   -1); /* without a ledger nobody counts */
+	finding.service = (uint8_t)s->service;
+	(void)text_copy(finding.evidence, sizeof(finding.evidence), evidence);
+	finding_send(s->gate, &finding);
+}
+
+void checks_leave(const struct session *s)
+{
+	struct gate *gate = s->gate;
+	const uint32_t due = s->checks.pending & s->checks.due & ~BIT(CHECK_SPF);
+
+	if (!due || s->service < 0)
+		return;
+	gate->late[gate->late_next++ % GATE_LATE_MAX] = (struct gate_late){
+		.session_id = s->id,
+		.addr = s->addr,
+		.service = (uint8_t)s->service,
+		.due = due,
+	};
+}
+
+void checks_take_late(struct gate *gate, const struct msg_answer *answer)
+{
+	struct gate_late *late = gate->late;
+	const struct conf *conf = gate->conf;
+	struct msg_finding finding;
+	enum check_mode mode;
+
+	while (late < gate->late + GATE_LATE_MAX &&
+	       late->session_id != answer->session_id)
+		late++;
+	if (late == gate->late + GATE_LATE_MAX || !(late->due & BIT(answer->check)) ||
+	    late->service >= conf->service_count)
+		return;
+	late->due &= ~BIT(answer->check);
+	mode = (enum check_mode)conf->policies[conf->services[late->service].policy]
+		       .mode[answer->check];
+	if (answer->result == CHECK_CLEAN || mode == MODE_OFF)
+		return;
+	finding = (struct msg_finding){
+		.addr = late->addr,
+		.service = late->service,
+		.check = (uint8_t)answer->check,
+		.mode = (uint8_t)mode,
+		.result = (uint8_t)answer->result,
+		.session_id = late->session_id,
+	};
+	memcpy(finding.evidence, answer->evidence, sizeof(finding.evidence));
+	finding_send(gate, &finding);
 }
 
 /* How much a finding matters, for the place that a session has for evidence. */
 static unsigned int checks_rank(const struct session *s, enum conf_check check)
 {
+	const unsigned int has_words = check == CHECK_RBL; /* they go into the reply */
+
 	if (s->checks.hit & BIT(check))
-		return report_mode(s, check) == MODE_ENFORCE ? 3 : 2;
-	return 1;
+		return has_words + (report_mode(s, check) == MODE_ENFORCE ? 4 : 2);
+	return has_words;
 }
 
 /* What matters most stands in front, for the log and for the reply; one more waits to be told. */
@@ -220,20 +277,41 @@ bool checks_found(struct session *s, enum conf_check check,
 
 /* ---- at RCPT ----------------------------------------------------------------------------------- */
 
+/* For good, by something that is known of it: what the other checks will say does not matter any more. */
+static bool client_is_refused(const struct session *s)
+{
+	for (size_t i = 0; i < ORDER_COUNT; i++)
+		if (order[i] != CHECK_SPF && (s->checks.hit & BIT(order[i])) &&
+		    checks_mode(s, order[i]) == MODE_ENFORCE)
+			return true;
+	return false;
+}
+
 /* RCPT wants what may refuse it; DATA what goes into the message. */
 static bool checks_are_awaited(const struct session *s, enum smtp_verb verb)
 {
 	if (verb == SMTP_DATA)
 		return (s->checks.pending & BIT(CHECK_SPF)) && spf_wants_header(s);
-	for (size_t i = 0; verb == SMTP_RCPT && i < ORDER_COUNT; i++)
+	if (verb != SMTP_RCPT || client_is_refused(s))
+		return false;
+	for (size_t i = 0; i < ORDER_COUNT; i++)
 		if ((s->checks.pending & BIT(order[i])) &&
 		    checks_mode(s, order[i]) == MODE_ENFORCE)
 			return true;
 	return false;
 }
 
+/* The reply of a check stands in gate.reply, which no other reply may use before it has been said. */
+static bool words_wait(const struct session *s, enum smtp_verb verb)
+{
+	return verb == SMTP_RCPT && pipe_count(s) && (s->checks.hit & BIT(CHECK_RBL)) &&
+	       checks_mode(s, CHECK_RBL) == MODE_ENFORCE;
+}
+
 bool checks_wait(struct session *s, enum smtp_verb verb)
 {
+	if (words_wait(s, verb))
+		return true; /* without being held: the reply that is awaited brings it back */
 	if (!checks_are_awaited(s, verb))
 		return false;
 	if (s->gate->now_ms >= s->checks.end_ms) {
@@ -243,6 +321,18 @@ bool checks_wait(struct session *s, enum smtp_verb verb)
 	s->is_held = true;
 	session_deadline_ms(s, s->checks.end_ms - s->gate->now_ms);
 	return true;
+}
+
+/* "554 5.7.1 192.0.2.66 is listed by zen: see https://..." */
+static const char *checks_compose(struct session *s, const char *evidence)
+{
+	char addr_text[ADDR_TEXT_MAX];
+	struct buf reply;
+
+	buf_init(&reply, s->gate->reply, sizeof(s->gate->reply));
+	buf_printf(&reply, "554 5.7.1 %s is %s\r\n", addr_format(&s->addr, addr_text),
+		   evidence);
+	return s->gate->reply;
 }
 
 /* What a check that is applied now means for a recipient. Return: verdict, out_reply set; NULL: nothing. */
@@ -267,7 +357,9 @@ static const char *checks_apply(struct session *s, enum conf_check check,
 		return **out_reply == '5' ? rows[check].refused : rows[check].deferred;
 	}
 	if (s->checks.hit & BIT(check)) {
-		*out_reply = rows[check].reply;
+		*out_reply = rows[check].reply
+				     ? rows[check].reply
+				     : checks_compose(s, checks_evidence(s, check));
 		return rows[check].refused;
 	}
 	if (!policy || policy->dns_failure != DNS_FAILURE_DEFER)

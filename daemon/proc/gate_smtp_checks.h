@@ -26,6 +26,12 @@ void checks_take_answer(struct session *session, const struct msg_answer *answer
 /* What is still awaited is not known: time is up, or the checker has gone. */
 void checks_give_up(struct session *session);
 
+/* The session is over. */
+void checks_leave(const struct session *session);
+
+/* An answer for a session that is over. */
+void checks_take_late(struct gate *gate, const struct msg_answer *answer);
+
 /**
  * checks_found - the gate has checked something itself.
  * @answer: what was found
@@ -38,7 +44,7 @@ bool checks_found(struct session *session, enum conf_check check,
 /* A new message: what a check finds of its sender is another finding than that of the one before. */
 void checks_renew(struct session *session, enum conf_check check);
 
-/* Ahead of RCPT and DATA. Does the client have to wait for an answer? Then the session is held. */
+/* Ahead of RCPT and DATA. Does the client have to wait for an answer, or for the replies before this one? */
 bool checks_wait(struct session *session, enum smtp_verb verb);
 
 /**

@@ -4,6 +4,7 @@
  */
 #include "proc/gate_smtp_say.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "proc/gate_smtp_pipe.h"
@@ -29,6 +30,7 @@ void smtp_say(struct session *s, const char *text)
 		say_now(s, text);
 		return;
 	}
+	assert(text != s->gate->reply); /* it would be another's by then */
 	entry = pipe_push(s, SMTP_NOOP);
 	if (entry)
 		entry->local = text;

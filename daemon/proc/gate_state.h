@@ -35,9 +35,21 @@
 #define GATE_SMALL_PER_SESSION 6u
 #define GATE_LISTENERS_MAX     (CONF_SERVICES_MAX * CONF_LISTEN_MAX)
 #define GATE_NO_SESSION	       UINT32_MAX
+/* A reply of our own: RFC 5321 4.5.3.1.5 has 512 octets. */
+#define GATE_REPLY_BYTES 600u
+/* Sessions that ended with checks unanswered, and are remembered until they are answered. */
+#define GATE_LATE_MAX 256u
 
 struct session;
 struct gate;
+
+/* A session that ended while the checker was still asked about it: what it finds is told all the same. */
+struct gate_late {
+	uint64_t session_id; /* 0: not in use */
+	struct addr addr;
+	uint8_t service;
+	uint32_t due; /* bits 1 << enum conf_check: applied, and not answered */
+};
 
 struct gate_listener {
 	struct gate *gate;
@@ -91,7 +103,11 @@ struct gate {
 	char out_backend[GATE_SMALL_BYTES];
 	char room
 		[GATE_SMALL_BYTES]; /* of wire/smtp_data; what does not go out at once fits a small block */
-	struct sasl_scratch sasl; /* wiped after each use */
+	char reply[GATE_REPLY_BYTES]; /* scratch: a reply of our own, said at once */
+	struct sasl_scratch sasl;     /* wiped after each use */
+
+	struct gate_late late[GATE_LATE_MAX]; /* a ring */
+	uint32_t late_next;
 
 	struct wheel wheel;
 	struct event *tick;

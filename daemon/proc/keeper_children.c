@@ -190,7 +190,7 @@ static void children_connect(struct keeper_child *a, struct keeper_child *b)
 	close_fd(&fds[1]);
 }
 
-/* Gates speak with the ledger and the checker; nobody else with anybody. */
+/* Gates, ledger and checker speak with each other, but no gate with a gate. */
 static void child_connect_peers(struct keeper_child *child)
 {
 	struct keeper *keeper = child->keeper;
@@ -198,7 +198,7 @@ static void child_connect_peers(struct keeper_child *child)
 	for (size_t i = 0; i < keeper->child_count; i++) {
 		struct keeper_child *other = &keeper->children[i];
 
-		if ((child->role == ROLE_GATE) != (other->role == ROLE_GATE))
+		if (child->role != other->role)
 			children_connect(child, other);
 	}
 }

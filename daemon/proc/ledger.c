@@ -18,6 +18,7 @@
 #include "proc/channel.h"
 #include "proc/ledger_ask.h"
 #include "proc/ledger_bans.h"
+#include "proc/ledger_checker.h"
 #include "proc/ledger_ctl.h"
 #include "proc/ledger_events.h"
 #include "proc/ledger_findings.h"
@@ -335,6 +336,11 @@ static void ledger_on_peer(struct ledger *ledger, const struct msg_peer *msg, in
 		.context = ledger,
 	};
 
+	if (msg->role == ROLE_CHECKER) {
+		if (ledger_checker_attach(ledger, fd))
+			ledger_fail(ledger);
+		return;
+	}
 	if (msg->role != ROLE_GATE || msg->index >= CONF_GATES_MAX) {
 		close_fd(&fd);
 		ledger_fail(ledger);
@@ -425,13 +431,15 @@ static int ledger_make_parts(struct ledger *ledger)
 	ledger->events = events_new();
 	ledger->findings = findings_new();
 	ledger->gather = gather_new();
+	ledger->checker = ledger_checker_new();
 	ledger->recent = recent_new();
 	ledger->grey = grey_new(ledger);
 	ledger->grey_store = grey_store_new();
 	process->tick = event_new(ledger->base, -1, EV_PERSIST, ledger_on_tick, ledger);
 	if (!ledger->asks || !ledger->store || !ledger->sync || !ledger->events ||
-	    !ledger->findings || !ledger->gather || !ledger->recent || !ledger->grey ||
-	    !ledger->grey_store || !process->tick || evtimer_add(process->tick, &second))
+	    !ledger->checker || !ledger->findings || !ledger->gather || !ledger->recent ||
+	    !ledger->grey || !ledger->grey_store || !process->tick ||
+	    evtimer_add(process->tick, &second))
 		return -ENOMEM;
 	bans_init(ledger);
 	return 0;
@@ -495,6 +503,7 @@ void ledger_close(struct ledger **ledger)
 	findings_free(&l->findings);
 	grey_free(&l->grey);
 	grey_store_free(&l->grey_store);
+	ledger_checker_free(&l->checker);
 	events_free(&l->events);
 	asks_free(&l->asks);
 	for (size_t i = 0; i < CONF_GATES_MAX; i++)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "proc/ledger_checker.h"
 #include "proc/ledger_ctl_args.h"
 #include "proc/ledger_ctl_commands.h"
 #include "proc/ledger_ctl_grey.h"
@@ -20,6 +21,8 @@
 #include "proc/ledger_report.h"
 #include "proc/ledger_store.h"
 #include "proc/ledger_strikes.h"
+
+#define WARNING_MAX 300u
 
 struct status_job {
 	struct ctl_client *client;
@@ -116,6 +119,14 @@ static void status_add_warnings(struct status_job *job)
 		status_warn(
 			job->status,
 			"the store of greylisting fails (see the log): who is not known is let through");
+	for (size_t at = 0;;) {
+		char warning[WARNING_MAX];
+
+		at = ledger_checker_warning(ledger, at, warning, sizeof(warning));
+		if (!warning[0])
+			break;
+		status_warn(job->status, warning);
+	}
 	if (job->missing)
 		status_warn(job->status,
 			    "a gate did not answer: the number of sessions is too low");
@@ -148,6 +159,8 @@ static void status_end_if_complete(struct status_job *job)
 	store = status_store(ledger);
 	status_add_path(ledger, store);
 	status_add_findings(ledger, job->status);
+	(void)json_object_set_new(job->status, "dns", ledger_checker_dns(ledger));
+	(void)json_object_set_new(job->status, "rbls", ledger_checker_lists(ledger));
 	(void)json_object_update_new(
 		job->status,
 		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",

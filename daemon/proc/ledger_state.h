@@ -34,6 +34,7 @@ struct findings;
 struct gather;
 struct grey;
 struct grey_store;
+struct ledger_checker;
 
 #define LEDGER_POLICY_NONE 255u	     /* a policy of the store that is not configured */
 #define LEDGER_DB_PATH	   "bans.db" /* below the state directory, where the ledger stands */
@@ -76,6 +77,7 @@ struct ledger {
 	struct gather *gather;
 	struct grey *grey;
 	struct grey_store *grey_store;
+	struct ledger_checker *checker;
 	struct ctl *ctl;
 
 	/* Who walks through the kernel's bans: the keeper has one cursor. NULL: nobody. */

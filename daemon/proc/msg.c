@@ -207,6 +207,22 @@ static bool answer_is_valid(const struct msg *msg, bool has_fd)
 	       text_is_printable(m->words, sizeof(m->words));
 }
 
+static bool list_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_list *m = &msg->list;
+
+	(void)has_fd;
+	return m->family < RBL_FAMILY_COUNT && m->health < RBL_HEALTH_COUNT &&
+	       text_is_printable(m->name, sizeof(m->name)) &&
+	       text_is_printable(m->why, sizeof(m->why));
+}
+
+static bool dns_is_valid(const struct msg *msg, bool has_fd)
+{
+	(void)has_fd;
+	return msg->dns.is_silent <= 1;
+}
+
 static bool bans_is_valid(const struct msg *msg, bool has_fd)
 {
 	const struct msg_bans *m = &msg->bans;
@@ -323,6 +339,9 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 			      FD_NEVER, check_sender_is_valid},
 	[MSG_ANSWER] = {"answer", SIZE_OF(answer), ROUTE(ROLE_CHECKER, ROLE_GATE), FD_NEVER,
 			answer_is_valid},
+	[MSG_LIST] = {"list", SIZE_OF(list), ROUTE(ROLE_CHECKER, ROLE_LEDGER), FD_NEVER,
+		      list_is_valid},
+	[MSG_DNS] = {"dns", SIZE_OF(dns), ROUTE(ROLE_CHECKER, ROLE_LEDGER), FD_NEVER, dns_is_valid},
 	[MSG_BAN_EDITS] = {"ban-edits", SIZE_OF(bans), LEDGER_TO_KEEPER, FD_NEVER, bans_is_valid},
 	[MSG_EDITS_DONE] = {"edits-done", SIZE_OF(bans), KEEPER_TO_LEDGER, FD_NEVER, bans_is_valid},
 	[MSG_BAN_WALK] = {"ban-walk", SIZE_OF(ban_walk), LEDGER_TO_KEEPER, FD_NEVER,

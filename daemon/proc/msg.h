@@ -13,6 +13,7 @@
  *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE, GREY_ASK
  *   ledger -> gate    RECHECK, SESSIONS, GREY_ANSWER
  *   gate -> checker   CHECK, CHECK_SENDER   checker -> gate    ANSWER
+ *   checker -> ledger LIST, DNS
  *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
  *   keeper -> ledger  EDITS_DONE, BAN_PAGE, REPORT
  */
@@ -25,6 +26,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "checks/check.h"
+#include "checks/rbl_lists.h"
 #include "policy/auth.h"
 #include "policy/conf.h"
 #include "policy/greylist.h"
@@ -65,6 +67,8 @@ enum msg_type {
 	MSG_CHECK,
 	MSG_CHECK_SENDER, /* of a message */
 	MSG_ANSWER,
+	MSG_LIST, /* how a DNS list does */
+	MSG_DNS,  /* how the DNS does */
 	MSG_BAN_EDITS,
 	MSG_EDITS_DONE,
 	MSG_BAN_WALK,
@@ -231,6 +235,21 @@ struct msg_grey_answer {
 	uint32_t wait_s;  /* GREY_DEFER alone: > 0 */
 };
 
+struct msg_list {
+	char name[CONF_NAME_MAX];
+	uint8_t family; /* enum rbl_family */
+	uint8_t health; /* enum rbl_health */
+	char why[RBL_WHY_MAX];
+};
+
+/* Since the checker began; as struct resolver_counts. */
+struct msg_dns {
+	uint64_t asked, cached, shared, failed;
+	uint64_t cache_entries, cache_bytes;
+	uint32_t is_silent; /* 0 or 1 */
+	uint32_t pad;
+};
+
 enum ban_edit_kind {
 	BAN_EDIT_SET,
 	BAN_EDIT_REMOVE,
@@ -321,6 +340,8 @@ struct msg {
 		struct msg_check check;
 		struct msg_check_sender check_sender;
 		struct msg_answer answer;
+		struct msg_list list;
+		struct msg_dns dns;
 		struct msg_bans bans;
 		struct msg_ban_walk ban_walk;
 		struct msg_order order;

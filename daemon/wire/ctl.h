@@ -66,6 +66,10 @@
  *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}, checks {ptr_hit, ptr_would, ...}}]
  *              counters as in bpf/abi.h; checks: sessions since the ledger began, by check (only those that found
  *              something) and result: _hit (enforced), _would (observed), _unknown
+ *   rbls       [{name, zone, ipv4, ipv6, why, since}]  ipv4, ipv6 "untested" | "works" | "suspended", null: not asked;
+ *              why: of the suspension; since: when it began, or ended
+ *   dns        {asked, cached, shared, failed, cache_entries, cache_bytes, silent}: the checker's questions since it
+ *              began: sent, answered from the cache, joined to one under way, without an answer; null: no checker
  *   services   [{name, type, policy, on, listen ["192.0.2.1:25"], ports [25], backend ["127.0.0.1:10025"]}]
  *   certificates [{name, names ["mx.example.org"], key "EC 256", issuer, not_before, not_after, services ["smtp"],
  *                  problem "expired since ..." | null}]

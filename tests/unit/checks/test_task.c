@@ -85,7 +85,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	task_stop(&task, false);
+	task_forget(&task);
 	dns_close(&dns);
 	resolver_free(&world.resolver);
 	return 0;
@@ -129,7 +129,7 @@ static void a_question_may_be_dropped(void **state)
 {
 	(void)state;
 	task_run(&task, ask_three);
-	task_drop(&task, 2);
+	task_give_up(&task, 2);
 	fake_reply(1, DNS_TIMED_OUT, NULL);
 	assert_int_equal(replies, 0);
 	fake_reply(0, DNS_TIMED_OUT, NULL);

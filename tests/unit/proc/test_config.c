@@ -412,7 +412,7 @@ static void what_is_doubtful_is_a_warning(void **state)
 	write_file("a.list", "192.0.2.0/24 BAN RBL\n198.51.100.0/24 BAN\n");
 	assert_int_equal(load(POLICY, &config), 0);
 	assert_true(warns(config, "flag BAN has no effect in this version (2 entries)"));
-	assert_true(warns(config, "flag RBL has no effect in this version (1 entries)"));
+	assert_true(warns(config, "flag RBL has no effect: the policy names no rbls"));
 	assert_true(warns(config, "no entry with PA"));
 	assert_true(warns(config, "interfaces is empty"));
 	assert_int_equal(config->report.warnings, 4);

@@ -43,6 +43,8 @@ static const struct {
 	{MSG_CHECK, ROLE_GATE, ROLE_CHECKER, false},
 	{MSG_CHECK_SENDER, ROLE_GATE, ROLE_CHECKER, false},
 	{MSG_ANSWER, ROLE_CHECKER, ROLE_GATE, false},
+	{MSG_LIST, ROLE_CHECKER, ROLE_LEDGER, false},
+	{MSG_DNS, ROLE_CHECKER, ROLE_LEDGER, false},
 	{MSG_BAN_EDITS, ROLE_LEDGER, ROLE_KEEPER, false},
 	{MSG_EDITS_DONE, ROLE_KEEPER, ROLE_LEDGER, false},
 	{MSG_BAN_WALK, ROLE_LEDGER, ROLE_KEEPER, false},
@@ -98,9 +100,8 @@ static struct msg good(uint32_t type)
 		m.login.addr = v4;
 		break;
 	case MSG_FINDING:
-		m.finding.addr = v6;
-		m.finding.mode = MODE_OBSERVE;
-		m.finding.result = CHECK_HIT;
+		m.finding = (struct msg_finding){
+			.addr = v6, .mode = MODE_OBSERVE, .result = CHECK_HIT};
 		break;
 	case MSG_RECHECK:
 		m.recheck.prefix = (struct prefix){v4, 32};
@@ -273,6 +274,9 @@ static const struct {
 	{"a mode that is none", MSG_FINDING, FIELD(finding.mode), MODE_ENFORCE + 1},
 	{"nothing found", MSG_FINDING, FIELD(finding.result), CHECK_CLEAN},
 	{"a result that is none", MSG_FINDING, FIELD(finding.result), CHECK_RESULT_COUNT},
+	{"a list of no family", MSG_LIST, FIELD(list.family), RBL_FAMILY_COUNT},
+	{"a list in no state", MSG_LIST, FIELD(list.health), RBL_HEALTH_COUNT},
+	{"silence is neither 0 nor 1", MSG_DNS, FIELD(dns.is_silent), 2},
 	{"newline in evidence", MSG_FINDING, FIELD(finding.evidence[0]), '\n'},
 	{"bits behind the length", MSG_RECHECK, FIELD(recheck.prefix.len), 31},
 	{"length past the family", MSG_RECHECK, FIELD(recheck.prefix.len), 33},
@@ -368,6 +372,8 @@ static const struct {
 	{MSG_ANSWER, FIELD(answer.evidence)},
 	{MSG_FINDING, FIELD(finding.evidence)},
 	{MSG_ANSWER, FIELD(answer.words)},
+	{MSG_LIST, FIELD(list.name)},
+	{MSG_LIST, FIELD(list.why)},
 	{MSG_REPORT, FIELD(report.text)},
 	{MSG_GREY_ASK, FIELD(grey_ask.domain)},
 	{MSG_GREY_ASK, FIELD(grey_ask.sender)},
