@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Strikes of IMAP: at once, together with those of SMTP, and the end of a session that guesses."""
 import base64
+import re
 
 from imap_lab import Raw, closed, field, imap_service
 from mailhost import PASSWORD, USER
@@ -86,3 +87,22 @@ def test_a_banned_address_is_cut_off_amid_its_mailbox(lab):
         lab.cli("ban", GOOD4, "--force", "--for", "1m")
         assert wait_for("the session is gone", lambda: field(closed(lab, client.port), "reason")) == "banned"
     lab.cli("unban", GOOD4)
+
+
+def test_a_mailbox_that_is_open_makes_its_address_authenticated(lab):
+    """Flag AM, as long as am-window after the login, and while the session lasts."""
+    lab.lists["global.list"] += "192.0.2.68 PA AM AS LL HE\n"
+    lab.write_conf()
+    lab.cli("reload")
+
+    def vouched_by():
+        client = lab.smtp("192.0.2.68")
+        port = client.sock.getsockname()[1]
+        client.ehlo()
+        client.quit()
+        return re.search(r" auth_by=(\w+)", closed(lab, port))
+
+    assert vouched_by() is None
+    with Raw(lab, "192.0.2.68") as client:
+        assert client.ask(f'a LOGIN {USER} "{PASSWORD}"').startswith("OK ")
+        wait_for("the ledger and the gates know", lambda: (found := vouched_by()) and found[1] == "am")
