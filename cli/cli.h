@@ -31,6 +31,7 @@ struct cli_options {
 	const char *policy;
 	const char *duration;
 	const char *reason;
+	const char *helo, *from, *to, *auth;
 	bool tsv;
 	bool json;
 	bool forever;
@@ -39,6 +40,7 @@ struct cli_options {
 	bool all;
 	const char *confirm;
 	bool follow;
+	bool tls;
 	bool help;
 	bool version;
 };
@@ -55,6 +57,7 @@ enum cli_option_bit {
 	CLI_OPTION_ALL = 1 << 7,
 	CLI_OPTION_FOLLOW = 1 << 8,
 	CLI_OPTION_CONFIRM = 1 << 9,
+	CLI_OPTION_TEST = 1 << 10, /* what the client of a test says */
 };
 
 /* One run of the program. */
@@ -128,6 +131,7 @@ int command_reload(struct cli *cli, int argc, char **argv);
 int command_confirm(struct cli *cli, int argc, char **argv);
 int command_upgrade(struct cli *cli, int argc, char **argv);
 int command_verify(struct cli *cli, int argc, char **argv);
+int command_test(struct cli *cli, int argc, char **argv);
 int command_events(struct cli *cli, int argc, char **argv);
 int command_greylist(struct cli *cli, int argc, char **argv);
 int command_help(struct cli *cli, int argc, char **argv);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "proc/gate_test.h"
 #include "proc/session_proxy.h"
 #include "proc/session_tls.h"
 #include "wire/proxy.h"
@@ -86,8 +87,8 @@ static uint8_t backend_count(const struct conf_service *service)
 static int backend_address(const struct session *s, const struct conf_service *service,
 			   struct conf_endpoint *out_at)
 {
-	if (service->backend_count > 0) {
-		*out_at = service->backend[s->backend_index % service->backend_count];
+	if (service->backend_count > 0 || s->is_test) {
+		*out_at = service->backend[s->backend_index % backend_count(service)];
 		return 0;
 	}
 	return sock_local(s->client.fd, &out_at->addr, &out_at->port);
@@ -98,6 +99,8 @@ static int backend_connect(struct session *s, const struct conf_endpoint *at, in
 	AUTO(close_fd) int fd = -1;
 	int err;
 
+	if (s->is_test)
+		return test_connect(s, out_fd);
 	if (s->client_address != CLIENT_ADDRESS_TRANSPARENT)
 		return sock_connect(&at->addr, at->port, out_fd);
 	fd = sockets_take(s->gate, (enum addr_family)s->addr.family);

@@ -12,6 +12,7 @@
 #include "policy/routing.h"
 #include "proc/config_lines.h"
 #include "proc/mail_name.h"
+#include "proc/snapshot.h"
 #include "wire/mail_list.h"
 
 #define ERRORS_PER_FILE_MAX 20u
@@ -26,7 +27,7 @@ struct names_line {
 	struct config_place at; /* column: where the text begins, less one */
 	const char *text;
 	size_t len;
-	enum names_origin origin;
+	enum text_row_origin origin;
 };
 
 typedef int (*names_fn)(const struct names_line *line);
@@ -34,7 +35,7 @@ typedef int (*names_fn)(const struct names_line *line);
 static const char *file_of(const struct config_fill *fill, uint16_t origin,
 			   const char *file)
 {
-	return origin == NAMES_IN_FILE ? file : fill->source->path;
+	return origin == TEXT_ROW_IN_FILE ? file : fill->source->path;
 }
 
 static int problem(const struct names_line *line, unsigned int column, const char *text)
@@ -42,8 +43,9 @@ static int problem(const struct names_line *line, unsigned int column, const cha
 	struct config_place at = line->at;
 
 	/* A value whose column is not known stands somewhere in its line. */
-	at.column =
-		line->origin == NAMES_IN_CONF && at.column == 0 ? 0 : at.column + column;
+	at.column = line->origin == TEXT_ROW_IN_CONF && at.column == 0
+			    ? 0
+			    : at.column + column;
 	report_error(&line->fill->config->report, at, "%s", text);
 	return -EINVAL;
 }
@@ -282,7 +284,7 @@ static int reader_line(void *context, const char *text, size_t len)
 static void file_read(struct config_fill *fill, const char *path, names_fn read)
 {
 	struct names_reader reader = {
-		.line = {.fill = fill, .at = {path, 0, 0}, .origin = NAMES_IN_FILE},
+		.line = {.fill = fill, .at = {path, 0, 0}, .origin = TEXT_ROW_IN_FILE},
 		.read = read,
 	};
 
@@ -306,7 +308,7 @@ static void value_read(struct config_fill *fill, const struct config_setting *se
 		.at = setting_place(fill, setting),
 		.text = setting->text,
 		.len = strlen(setting->text),
-		.origin = NAMES_IN_CONF,
+		.origin = TEXT_ROW_IN_CONF,
 	};
 
 	if (line.at.column > 0)

@@ -2,17 +2,12 @@
 /*
  * proc/config_names - the local domains and the routing table: from postern.conf, and from their files.
  *
- * Rows of both tables have the place where they stand: origin is enum names_origin, line counts from 1.
+ * Rows of both tables have the place where they stand: origin is enum text_row_origin (proc/snapshot), line counts from 1.
  */
 #ifndef PROC_CONFIG_NAMES_H
 #define PROC_CONFIG_NAMES_H
 
 #include "proc/config_fill.h"
-
-enum names_origin {
-	NAMES_IN_CONF,
-	NAMES_IN_FILE, /* conf.local_domains_file, conf.routes_file */
-};
 
 /* Functions of the rows in proc/config_fields; object is not used. */
 void names_store_domain(struct config_fill *fill, void *object,

@@ -18,6 +18,7 @@
 #include "proc/gate_accept.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_grey.h"
+#include "proc/gate_test.h"
 #include "proc/gate_verdict.h"
 #include "proc/session.h"
 #include "proc/session_log.h"
@@ -227,7 +228,7 @@ static void gate_send_sessions(struct gate *gate, uint32_t seq)
 	page->seq = seq;
 	page->gate = gate->index;
 	for (uint32_t i = 0; i < gate->session_max; i++) {
-		if (gate->sessions[i].state == SESSION_FREE)
+		if (gate->sessions[i].state == SESSION_FREE || gate->sessions[i].is_test)
 			continue;
 		if (page->count == MSG_SESSIONS_MAX) {
 			if (channel_send(gate->ledger, &msg, -1))
@@ -407,6 +408,9 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 	case MSG_GREY_ANSWER:
 		gate_take_grey(gate, &msg->grey_answer);
 		break;
+	case MSG_TEST:
+		gate_test_begin(gate, &msg->test);
+		break;
 	case MSG_ANSWER:
 		gate_take_answer(gate, &msg->answer);
 		break;
@@ -518,6 +522,7 @@ static void gate_free(struct gate **gate)
 
 	if (!g)
 		return;
+	gate_test_end_all(g);
 	for (uint32_t i = 0; i < g->session_max; i++)
 		if (g->sessions[i].state != SESSION_FREE)
 			session_kill(&g->sessions[i], "shutdown", NULL);

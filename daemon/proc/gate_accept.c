@@ -98,6 +98,17 @@ static void start_ticking(struct gate *gate)
 		(void)evtimer_add(gate->tick, &tick);
 }
 
+struct session *accept_session(struct gate *gate, const struct session_start *start)
+{
+	struct session *session = NULL;
+
+	if (gate->session_count < sessions_allowed(gate))
+		session = session_new(gate, start);
+	if (session)
+		start_ticking(gate);
+	return session;
+}
+
 /* A program of this host may have come straight to where only nftables leads: it meant no mail host. */
 static bool accept_is_stray(const struct gate_listener *listener, int fd)
 {
@@ -141,13 +152,11 @@ static void accept_one(struct gate_listener *listener, int fd,
 		accept_turn_away(listener, fd, peer, "sessions-per-client-max");
 		return;
 	}
-	session = gate->session_count < sessions_allowed(gate) ? session_new(gate, &start)
-							       : NULL;
+	session = accept_session(gate, &start);
 	if (!session) {
 		accept_turn_away(listener, fd, peer, "sessions-max");
 		return;
 	}
-	start_ticking(gate);
 	if (is_proxied)
 		session_begin_proxy(session);
 	else

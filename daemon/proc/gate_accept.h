@@ -15,6 +15,8 @@
 #define ACCEPT_TURNS_MAX \
 	32u /* connections of one listener before others get their turn */
 
+struct session_start;
+
 /* Room for all listeners. 0; -ENOMEM. */
 int accept_init(struct gate *gate) MUST_CHECK;
 
@@ -29,5 +31,8 @@ void accept_resume(struct gate *gate);
 
 /* Take no more, for good. */
 void accept_stop(struct gate *gate);
+
+/* A session of a client who may have one, which is not greeted yet; NULL: all that are allowed are in use. */
+struct session *accept_session(struct gate *gate, const struct session_start *start);
 
 #endif

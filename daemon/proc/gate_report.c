@@ -33,7 +33,7 @@ void report_strike(struct session *s, enum strike_kind kind, const char *who,
 	struct msg_strike *strike = &msg.strike;
 	struct buf reply;
 
-	if (!report_counts_strikes(s) || s->service < 0)
+	if (!report_counts_strikes(s) || s->service < 0 || s->is_test)
 		return;
 	s->strikes++;
 	strike->addr = s->addr;
@@ -56,7 +56,7 @@ void report_login(struct session *s)
 {
 	struct msg msg = {.type = MSG_LOGIN};
 
-	if (s->service < 0)
+	if (s->service < 0 || s->is_test)
 		return;
 	msg.login.addr = s->addr;
 	msg.login.service = (uint8_t)s->service;

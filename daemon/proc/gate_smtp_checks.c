@@ -8,10 +8,12 @@
 
 #include "base/buf.h"
 #include "policy/flags.h"
+#include "policy/relay.h"
 #include "proc/gate_report.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_spf.h"
 #include "proc/session_auth.h"
+#include "proc/session_test.h"
 
 #define BIT(check) (1u << (unsigned int)(check))
 
@@ -48,6 +50,21 @@ enum check_mode checks_mode(const struct session *s, enum conf_check check)
 	if (!rows[check].is_for_all && session_is_authenticated(s))
 		return MODE_OFF;
 	return report_mode(s, check);
+}
+
+const char *checks_skipped(const struct session *s, enum conf_check check)
+{
+	const bool needs_domains = check == CHECK_RELAY || check == CHECK_SPOOF;
+
+	if (report_mode(s, check) == MODE_OFF)
+		return "it is off in the policy";
+	if (rows[check].flag && !(s->flags & rows[check].flag))
+		return "the entry does not ask for it";
+	if (!rows[check].is_for_all && session_is_authenticated(s))
+		return "the client counts as authenticated";
+	if (needs_domains && !relay_is_on(s->gate->snapshot.domains))
+		return "local-domains is empty";
+	return NULL;
 }
 
 /* ---- the checker ------------------------------------------------------------------------------- */
@@ -108,7 +125,8 @@ static void checks_tell(struct session *s, enum conf_check check, const char *ev
 		.session_id = s->id,
 	};
 
-	if ((s->checks.told & BIT(check)) || s->service < 0 || mode == MODE_OFF)
+	if ((s->checks.told & BIT(check)) || s->service < 0 || mode == MODE_OFF ||
+	    s->is_test)
 		return;
 	s->checks.told |= BIT(check);
 	finding.service = (uint8_t)s->service;
@@ -239,6 +257,7 @@ void checks_take_answer(struct session *s, const struct msg_answer *answer)
 	}
 	if (check == CHECK_PTR && result == CHECK_CLEAN)
 		checks_keep_name(s, evidence);
+	test_note_check(s, check, result, evidence);
 	if (result != CHECK_CLEAN && !session_is_authenticated(s))
 		checks_note(s, check, result, evidence);
 }
@@ -256,6 +275,8 @@ void checks_give_up(struct session *s)
 		if (!(s->checks.pending & BIT(i)))
 			continue;
 		s->checks.pending &= ~BIT(i);
+		test_note_check(s, (enum conf_check)i, CHECK_UNKNOWN,
+				"no answer within the time for checks");
 		if (!session_is_authenticated(s))
 			checks_note(s, (enum conf_check)i, CHECK_UNKNOWN,
 				    "no answer within the time for checks");
@@ -265,6 +286,7 @@ void checks_give_up(struct session *s)
 bool checks_found(struct session *s, enum conf_check check,
 		  const struct check_answer *answer)
 {
+	test_note_check(s, check, answer->result, answer->evidence);
 	if (answer->result == CHECK_CLEAN)
 		return false;
 	s->checks.due |= BIT(check);
@@ -296,7 +318,7 @@ static bool checks_are_awaited(const struct session *s, enum smtp_verb verb)
 		return false;
 	for (size_t i = 0; i < ORDER_COUNT; i++)
 		if ((s->checks.pending & BIT(order[i])) &&
-		    checks_mode(s, order[i]) == MODE_ENFORCE)
+		    (checks_mode(s, order[i]) == MODE_ENFORCE || s->is_test))
 			return true;
 	return false;
 }

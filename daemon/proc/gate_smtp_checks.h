@@ -17,6 +17,9 @@
 /* Mode of a check for this session: off too if the entry lacks its flag, or the client is exempt. */
 enum check_mode checks_mode(const struct session *session, enum conf_check check);
 
+/* Why a check is not made of this client: static text, for people; NULL: it is made. */
+const char *checks_skipped(const struct session *session, enum conf_check check);
+
 /* The client has connected: ask the checker. */
 void checks_ask(struct session *session);
 

@@ -12,6 +12,7 @@
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/session_test.h"
 
 void smtp_grey_begin(struct session *s, const char *mailbox, size_t len)
 {
@@ -46,6 +47,7 @@ static bool grey_ask(struct session *s, const char *mailbox, size_t len)
 	ask->session_id = s->id;
 	ask->ask = s->rcpts;
 	ask->service = (uint8_t)s->service;
+	ask->is_test = s->is_test;
 	ask->addr = s->addr;
 	grey_digest(s->smtp.grey.sender, mailbox, len, ask->digest);
 	(void)text_copy(ask->sender, sizeof(ask->sender), s->from);
@@ -99,7 +101,7 @@ bool smtp_grey_holds(struct session *s, const char *mailbox, size_t len)
 			grey_note_unknown(s, "there is no ledger to ask");
 			return false;
 		}
-		if (mode == MODE_OBSERVE)
+		if (mode == MODE_OBSERVE && !s->is_test)
 			return false; /* the answer is for the log alone */
 		grey->step = SMTP_GREY_ASKED;
 		grey->ends_ms = s->gate->now_ms + timeout_ms;
@@ -123,6 +125,9 @@ static bool grey_note(struct session *s, const struct msg_grey_answer *answer)
 
 	if (answer->verdict == GREY_UNKNOWN)
 		grey_note_unknown(s, "the store fails");
+	if (answer->verdict == GREY_PASS)
+		test_note_check(s, CHECK_GREYLIST, CHECK_CLEAN,
+				grey_reason_name((enum grey_reason)answer->reason));
 	if (answer->verdict != GREY_DEFER)
 		return false;
 	buf_printf(&evidence, "%s, %u s to wait",

@@ -43,17 +43,27 @@ static struct relay_question question_of(const struct session *s,
 	};
 }
 
-/* Something is against it. Return: true, refuse it. */
-static bool note(struct session *s, enum conf_check check, const struct relay_path *path,
-		 const char *reason)
+/* What was decided about a path. */
+struct decision {
+	enum conf_check check;
+	bool is_against;
+	const char *reason;
+};
+
+/* Return: true, refuse it. */
+static bool decide(struct session *s, const struct relay_path *path,
+		   const struct decision *decision)
 {
-	struct check_answer answer = {.result = CHECK_HIT};
+	struct check_answer answer = {.result = decision->is_against ? CHECK_HIT
+								     : CHECK_CLEAN};
 	struct buf evidence;
 
+	if (!decision->is_against && !s->is_test)
+		return false;
 	buf_init(&evidence, answer.evidence, sizeof(answer.evidence));
 	buf_add_escaped(&evidence, path->domain.text, path->domain.len, NAME_SHOWN_MAX);
-	buf_printf(&evidence, "%s%s", path->domain.len ? ": " : "", reason);
-	return checks_found(s, check, &answer);
+	buf_printf(&evidence, "%s%s", path->domain.len ? ": " : "", decision->reason);
+	return checks_found(s, decision->check, &answer);
 }
 
 static bool is_asked(const struct session *s, enum conf_check check)
@@ -65,23 +75,26 @@ static bool is_asked(const struct session *s, enum conf_check check)
 const char *relay_refuse_sender(struct session *s, const char *arg,
 				const struct smtp_path *path)
 {
+	struct decision decision = {.check = CHECK_SPOOF};
 	struct relay_question question;
 	struct relay_path sender;
 
-	if (path->is_null || !is_asked(s, CHECK_SPOOF))
+	if (!is_asked(s, CHECK_SPOOF))
 		return NULL;
 	if (relay_read_path(arg, path, &sender))
 		return no_memory;
 	question = question_of(s, &sender);
-	if (!relay_is_spoofed(&question) ||
-	    !note(s, CHECK_SPOOF, &sender, "local, not authenticated"))
-		return NULL;
-	return relay_spoof_reply();
+	decision.is_against = relay_is_spoofed(&question);
+	decision.reason = decision.is_against ? "local, not authenticated"
+			  : path->is_null     ? "the null sender"
+					      : "not local";
+	return decide(s, &sender, &decision) ? relay_spoof_reply() : NULL;
 }
 
 const char *relay_refuse_recipient(struct session *s, const char *arg,
 				   const struct smtp_path *path)
 {
+	struct decision decision = {.check = CHECK_RELAY};
 	struct relay_question question;
 	struct relay_path recipient;
 	enum relay_verdict verdict;
@@ -92,8 +105,7 @@ const char *relay_refuse_recipient(struct session *s, const char *arg,
 		return no_memory;
 	question = question_of(s, &recipient);
 	verdict = relay_decide(&question);
-	if (!relay_is_refusal(verdict) ||
-	    !note(s, CHECK_RELAY, &recipient, relay_reason(verdict)))
-		return NULL;
-	return relay_reply(verdict);
+	decision.is_against = relay_is_refusal(verdict);
+	decision.reason = relay_reason(verdict);
+	return decide(s, &recipient, &decision) ? relay_reply(verdict) : NULL;
 }

@@ -12,6 +12,7 @@
 #include "policy/routing.h"
 #include "proc/gate_smtp_relay.h"
 #include "proc/session.h"
+#include "proc/session_test.h"
 #include "wire/smtp_hide.h"
 
 /* Both addresses of one recipient, each with its NUL. */
@@ -37,10 +38,28 @@ static struct smtp_bytes bytes_of(const char *text, struct span span)
 	return (struct smtp_bytes){text + span.at, span.len};
 }
 
+/* For `postern test`: which row it was. */
+static void route_tell(struct session *s, const struct route_rcpt *rcpt,
+		       const struct text_row *row)
+{
+	const char *file = s->gate->conf->routes_file;
+	char memory[MSG_TEST_TEXT_MAX];
+	struct buf text = BUF_OVER(memory);
+
+	if (!s->is_test)
+		return;
+	buf_puts(&text, "to ");
+	buf_add_escaped(&text, rcpt->to, rcpt->to_len, rcpt->to_len);
+	buf_printf(&text, ", by %s line %u",
+		   row->origin == TEXT_ROW_IN_FILE ? file : "postern.conf", row->line);
+	test_note(s, "route", "rewritten", memory);
+}
+
 /* Where the table leads to, as a mailbox. Return: false, nowhere. */
-static bool route_find(const struct session *s, struct route_rcpt *rcpt)
+static bool route_find(struct session *s, struct route_rcpt *rcpt)
 {
 	struct routing_address said, to;
+	struct text_row row;
 	struct relay_path path;
 	struct buf mailbox;
 
@@ -51,13 +70,16 @@ static bool route_find(const struct session *s, struct route_rcpt *rcpt)
 	memcpy(said.local, path.local.text, path.local.len);
 	said.domain_len = path.domain.len;
 	memcpy(said.domain, path.domain.text, path.domain.len);
-	if (!routing_find(s->gate->snapshot.routes, &said, &to, NULL))
+	if (!routing_find(s->gate->snapshot.routes, &said, &to, &row))
 		return false;
 	buf_init(&mailbox, rcpt->to, sizeof(rcpt->to));
 	smtp_write_mailbox(&mailbox, (struct smtp_bytes){to.local, to.local_len},
 			   (struct smtp_bytes){to.domain, to.domain_len});
 	rcpt->to_len = mailbox.len;
-	return !mailbox.overflow;
+	if (mailbox.overflow)
+		return false;
+	route_tell(s, rcpt, &row);
+	return true;
 }
 
 static bool has_orcpt(const struct route_rcpt *rcpt)
@@ -96,7 +118,7 @@ static void write_routed(const struct session *s, struct route_rcpt *rcpt)
 	smtp_write_path(rcpt->text, SMTP_RCPT, memory, &path);
 }
 
-void route_write(const struct session *s, struct route_rcpt *rcpt)
+void route_write(struct session *s, struct route_rcpt *rcpt)
 {
 	if (route_find(s, rcpt)) {
 		write_routed(s, rcpt);

@@ -34,7 +34,7 @@ bool route_waits(const struct session *session);
  *
  * With ORCPT, if the backend offers DSN and the client has said none (RFC 3461 section 4.2).
  */
-void route_write(const struct session *session, struct route_rcpt *rcpt);
+void route_write(struct session *session, struct route_rcpt *rcpt);
 
 /* Remember both addresses with the entry that waits for the reply. */
 void route_note(struct session *session, struct smtp_expect *entry,

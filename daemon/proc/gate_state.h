@@ -40,8 +40,9 @@
 /* Sessions that ended with checks unanswered, and are remembered until they are answered. */
 #define GATE_LATE_MAX 256u
 
-struct session;
 struct gate;
+struct gate_test;
+struct session;
 
 /* A session that ended while the checker was still asked about it: what it finds is told all the same. */
 struct gate_late {
@@ -108,6 +109,8 @@ struct gate {
 
 	struct gate_late late[GATE_LATE_MAX]; /* a ring */
 	uint32_t late_next;
+
+	struct gate_test *tests; /* GATE_TESTS_MAX; NULL: nobody has tested yet */
 
 	struct wheel wheel;
 	struct event *tick;

@@ -30,6 +30,7 @@
 #include "proc/ledger_store.h"
 #include "proc/ledger_strikes.h"
 #include "proc/ledger_sync.h"
+#include "proc/ledger_tests.h"
 #include "sys/sandbox.h"
 
 #define ADMIN_GROUP "postern"
@@ -296,6 +297,8 @@ static void ledger_on_gate_message(void *context, struct channel *channel,
 		recent_on_logout(ledger, gate, &msg->logout);
 	else if (msg->type == MSG_FINDING)
 		findings_take(ledger, &msg->finding);
+	else if (msg->type == MSG_TEST_STEP)
+		tests_on_step(ledger, gate, &msg->test_step);
 	else if (msg->type == MSG_SESSIONS_PAGE)
 		gather_on_page(ledger, gate, &msg->sessions_page);
 	else if (msg->type == MSG_GREY_ASK)
@@ -306,6 +309,7 @@ static void ledger_on_gate_message(void *context, struct channel *channel,
 static void ledger_forget_gate(struct ledger *ledger, unsigned int gate)
 {
 	gather_on_gate_gone(ledger, gate);
+	tests_on_gate_gone(ledger, gate);
 	recent_on_gate_gone(ledger, gate);
 }
 
@@ -432,13 +436,14 @@ static int ledger_make_parts(struct ledger *ledger)
 	ledger->findings = findings_new();
 	ledger->gather = gather_new();
 	ledger->checker = ledger_checker_new();
+	ledger->tests = tests_new();
 	ledger->recent = recent_new();
 	ledger->grey = grey_new(ledger);
 	ledger->grey_store = grey_store_new();
 	process->tick = event_new(ledger->base, -1, EV_PERSIST, ledger_on_tick, ledger);
 	if (!ledger->asks || !ledger->store || !ledger->sync || !ledger->events ||
-	    !ledger->checker || !ledger->findings || !ledger->gather || !ledger->recent ||
-	    !ledger->grey || !ledger->grey_store || !process->tick ||
+	    !ledger->checker || !ledger->findings || !ledger->gather || !ledger->tests ||
+	    !ledger->recent || !ledger->grey || !ledger->grey_store || !process->tick ||
 	    evtimer_add(process->tick, &second))
 		return -ENOMEM;
 	bans_init(ledger);
@@ -500,6 +505,7 @@ void ledger_close(struct ledger **ledger)
 	recent_free(&l->recent);
 	sync_free(&l->sync);
 	gather_free(&l->gather);
+	tests_free(&l->tests);
 	findings_free(&l->findings);
 	grey_free(&l->grey);
 	grey_store_free(&l->grey_store);

@@ -41,6 +41,7 @@ static const ctl_command_fn commands[CTL_COMMAND_COUNT] = {
 	[CTL_GREYLIST_PASS] = ctl_command_greylist_pass,
 	[CTL_GREYLIST_FORGET] = ctl_command_greylist_forget,
 	[CTL_UPGRADE] = ctl_command_upgrade,
+	[CTL_TEST] = ctl_command_test,
 };
 
 /* ---- a request ---------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ void ctl_command_verify(struct ctl_client *client, const json_t *args);
 void ctl_command_greylist_list(struct ctl_client *client, const json_t *args);
 void ctl_command_greylist_pass(struct ctl_client *client, const json_t *args);
 void ctl_command_greylist_forget(struct ctl_client *client, const json_t *args);
+void ctl_command_test(struct ctl_client *client, const json_t *args);
 void ctl_command_events(struct ctl_client *client, const json_t *args);
 
 #endif

@@ -287,7 +287,7 @@ static void grey_decide(struct ledger *ledger, struct grey_case *c,
 	known.triplet = c->knows_triplet ? &record : NULL;
 	known.network = c->knows_network ? &network : NULL;
 	greylist_decide(&c->policy->greylist, &known, ledger->now.wall_s, decision);
-	if (db)
+	if (db && !c->ask->is_test)
 		grey_remember(ledger, db, c, decision);
 }
 
@@ -326,7 +326,8 @@ void grey_on_ask(struct ledger *ledger, uint32_t gate, const struct msg_grey_ask
 	c.service = &conf->services[ask->service];
 	c.policy = &conf->policies[c.service->policy];
 	grey_decide(ledger, &c, &decision);
-	grey_tell(ledger, &c, &decision);
+	if (!ask->is_test)
+		grey_tell(ledger, &c, &decision);
 	grey_answer(ledger, gate, ask, &decision);
 }
 

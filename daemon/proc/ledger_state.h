@@ -32,6 +32,7 @@ struct ctl;
 struct events;
 struct findings;
 struct gather;
+struct tests;
 struct grey;
 struct grey_store;
 struct ledger_checker;
@@ -75,6 +76,7 @@ struct ledger {
 	struct events *events;
 	struct findings *findings;
 	struct gather *gather;
+	struct tests *tests;
 	struct grey *grey;
 	struct grey_store *grey_store;
 	struct ledger_checker *checker;

@@ -82,6 +82,19 @@ static bool text_is_printable(const char *text, size_t cap_bytes)
 	return true;
 }
 
+/* What an admin gives: no line can end in it, nor a terminal be steered by it. */
+static bool text_is_line(const char *text, size_t cap_bytes)
+{
+	const char *end = memchr(text, '\0', cap_bytes);
+
+	if (!end)
+		return false;
+	for (; text < end; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
 /* ---- one function per type that has something to ask ----------------------------------------- */
 
 static bool listener_is_valid(const struct msg *msg, bool has_fd)
@@ -284,13 +297,38 @@ static bool socket_is_valid(const struct msg *msg, bool has_fd)
 	return msg->socket.family == ADDR_V4 || msg->socket.family == ADDR_V6;
 }
 
+static bool test_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_test *m = &msg->test;
+
+	(void)has_fd;
+	return m->seq != 0 && m->service < CONF_SERVICES_MAX && m->tls <= 1 &&
+	       addr_is_valid(&m->addr) && text_is_line(m->helo, sizeof(m->helo)) &&
+	       text_is_line(m->from, sizeof(m->from)) &&
+	       text_is_line(m->to, sizeof(m->to)) &&
+	       text_is_line(m->user, sizeof(m->user));
+}
+
+static bool test_step_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_test_step *m = &msg->test_step;
+
+	(void)has_fd;
+	return m->last <= 1 && m->outcome < TEST_OUTCOME_COUNT &&
+	       (m->outcome == TEST_RUNS) == (m->last == 0) &&
+	       text_is_printable(m->step, sizeof(m->step)) &&
+	       text_is_printable(m->result, sizeof(m->result)) &&
+	       text_is_printable(m->mode, sizeof(m->mode)) &&
+	       text_is_printable(m->text, sizeof(m->text));
+}
+
 static bool grey_ask_is_valid(const struct msg *msg, bool has_fd)
 {
 	const struct msg_grey_ask *m = &msg->grey_ask;
 
 	(void)has_fd;
 	return addr_is_valid(&m->addr) && m->service < CONF_SERVICES_MAX &&
-	       text_is_printable(m->domain, sizeof(m->domain)) &&
+	       m->is_test <= 1 && text_is_printable(m->domain, sizeof(m->domain)) &&
 	       text_is_printable(m->sender, sizeof(m->sender)) &&
 	       text_is_printable(m->recipient, sizeof(m->recipient));
 }
@@ -333,6 +371,9 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 	[MSG_SESSIONS] = {"sessions", SIZE_OF(sessions), LEDGER_TO_GATE, FD_NEVER, NULL},
 	[MSG_SESSIONS_PAGE] = {"sessions-page", SIZE_OF(sessions_page), GATE_TO_LEDGER, FD_NEVER,
 			       sessions_page_is_valid},
+	[MSG_TEST] = {"test", SIZE_OF(test), LEDGER_TO_GATE, FD_NEVER, test_is_valid},
+	[MSG_TEST_STEP] = {"test-step", SIZE_OF(test_step), GATE_TO_LEDGER, FD_NEVER,
+			   test_step_is_valid},
 	[MSG_CHECK] = {"check", SIZE_OF(check), ROUTE(ROLE_GATE, ROLE_CHECKER), FD_NEVER,
 		       check_is_valid},
 	[MSG_CHECK_SENDER] = {"check-sender", SIZE_OF(check_sender), ROUTE(ROLE_GATE, ROLE_CHECKER),

@@ -10,8 +10,9 @@
  *   keeper -> any     CONF, LISTENER, SHARED, PEER, START, DRAIN
  *   keeper -> gate    TLS, TICKETS
  *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
- *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE, GREY_ASK
- *   ledger -> gate    RECHECK, SESSIONS, GREY_ANSWER
+ *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE, GREY_ASK,
+ *                     TEST_STEP
+ *   ledger -> gate    RECHECK, SESSIONS, GREY_ANSWER, TEST
  *   gate -> checker   CHECK, CHECK_SENDER   checker -> gate    ANSWER
  *   checker -> ledger LIST, DNS
  *   ledger -> keeper  BAN_EDITS, BAN_WALK, BAN_LOOKUP, ORDER
@@ -64,6 +65,8 @@ enum msg_type {
 	MSG_RECHECK,
 	MSG_SESSIONS,
 	MSG_SESSIONS_PAGE,
+	MSG_TEST, /* `postern test` */
+	MSG_TEST_STEP,
 	MSG_CHECK,
 	MSG_CHECK_SENDER, /* of a message */
 	MSG_ANSWER,
@@ -181,6 +184,39 @@ struct msg_session {
 	char user[MSG_USER_MAX];
 };
 
+#define MSG_TEST_NAME_MAX 328u /* a path of RFC 5321 4.5.3.1.3 and more, with the NUL */
+#define MSG_TEST_TEXT_MAX 512u
+
+/* What a client would do; texts without control characters, UTF-8 as it is. */
+struct msg_test {
+	uint32_t seq;
+	uint8_t service; /* index into conf.services */
+	uint8_t tls;	 /* 1: inside TLS */
+	struct addr addr;
+	char helo[MSG_TEST_NAME_MAX];
+	char from[MSG_TEST_NAME_MAX]; /* without brackets; "": the null sender */
+	char to[MSG_TEST_NAME_MAX];
+	char user[MSG_USER_MAX]; /* logs in; "": does not */
+};
+
+enum test_outcome {
+	TEST_RUNS,
+	TEST_PASSES,
+	TEST_REFUSED,
+	TEST_FAILED, /* it could not be found out */
+	TEST_OUTCOME_COUNT,
+};
+
+struct msg_test_step {
+	uint32_t seq;
+	uint32_t last;	  /* 1: the end */
+	uint32_t outcome; /* enum test_outcome; of the last one, else TEST_RUNS */
+	char step[16];
+	char result[16];
+	char mode[8];
+	char text[MSG_TEST_TEXT_MAX]; /* escaped */
+};
+
 struct msg_sessions_page {
 	uint32_t seq;
 	uint32_t gate;
@@ -219,6 +255,7 @@ struct msg_grey_ask {
 	uint64_t session_id;
 	uint32_t ask;	 /* the number of the question in its session */
 	uint8_t service; /* index into conf.services */
+	uint8_t is_test; /* 1: `postern test`: nothing is remembered, nobody is told */
 	struct addr addr;
 	uint8_t digest[GREY_DIGEST_BYTES]; /* of sender and recipient */
 	char domain
@@ -337,6 +374,8 @@ struct msg {
 		struct msg_recheck recheck;
 		struct msg_sessions sessions;
 		struct msg_sessions_page sessions_page;
+		struct msg_test test;
+		struct msg_test_step test_step;
 		struct msg_check check;
 		struct msg_check_sender check_sender;
 		struct msg_answer answer;

@@ -14,6 +14,7 @@
 #include "proc/session_leg.h"
 #include "proc/session_log.h"
 #include "proc/session_proxy.h"
+#include "proc/session_test.h"
 #include "proc/session_tls.h"
 
 static_assert(sizeof(struct session) <= 2304, "an idle session must stay cheap");
@@ -82,7 +83,8 @@ uint32_t session_count_client(const struct gate *gate, const struct addr *addr,
 
 	for (; at != GATE_NO_SESSION && count < limit;
 	     at = gate->sessions[at].client_next)
-		count += prefix_contains(&client, &gate->sessions[at].addr);
+		count += !gate->sessions[at].is_test &&
+			 prefix_contains(&client, &gate->sessions[at].addr);
 	return count;
 }
 
@@ -195,6 +197,7 @@ static void session_finish(struct session *s)
 
 	session_log_close(s);
 	session_auth_end(s);
+	test_session_ends(s);
 	/* What is unfinished must not look finished to anybody: a reset says so. */
 	session_detach(s, &s->backend, s->protocol->is_amid(s));
 	session_detach(s, &s->client, s->is_banned);

@@ -92,6 +92,7 @@ struct leg {
 };
 
 struct buf;
+struct gate_test;
 struct session;
 
 /* What a protocol does with a session. */
@@ -156,6 +157,7 @@ struct session {
 	bool has_tried_login; /* user is of this session itself */
 	bool awaits_proxy;    /* the header of a trusted proxy; see session_proxy.h */
 	bool is_pumping;
+	bool is_test;	/* `postern test`: nothing is remembered of it (gate_test) */
 	bool is_polite; /* the client said QUIT: it has no reply to lose when we close */
 	bool is_banned; /* its packets are dropped by now: only a reset ends it for the kernel */
 	bool is_held; /* waits for the answer of a check */
@@ -183,6 +185,7 @@ struct session {
 	char user[MSG_USER_MAX];	  /* escaped: who logged in, or tried last */
 	char host_name[SESSION_NAME_MAX]; /* of the client, verified; "": not known */
 	struct session_checks checks;
+	struct gate_test *test; /* where its steps go; NULL: a live session, or over */
 };
 
 /* A new connection, as accepted. */

@@ -55,9 +55,9 @@ void session_log_close(const struct session *s)
 
 	buf_init(&out, line, sizeof(line));
 	buf_printf(&out,
-		   "event=close id=%016" PRIx64 " addr=%s port=%u service=%s policy=%s",
-		   s->id, addr_format(&s->addr, addr_text), s->port, s->service_name,
-		   policy ? policy->name : "-");
+		   "event=%s id=%016" PRIx64 " addr=%s port=%u service=%s policy=%s",
+		   s->is_test ? "test" : "close", s->id, addr_format(&s->addr, addr_text),
+		   s->port, s->service_name, policy ? policy->name : "-");
 	if (s->helo_len) {
 		buf_puts(&out, " helo=\"");
 		buf_add_escaped(&out, s->helo, s->helo_len, HELO_SHOWN_MAX);

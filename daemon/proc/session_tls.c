@@ -11,15 +11,16 @@
 #include "base/log.h"
 #include "proc/session.h"
 #include "proc/session_log.h"
+#include "proc/session_test.h"
 
 bool session_is_tls(const struct session *s)
 {
-	return s->client.tls && !s->client.is_shaking;
+	return (s->client.tls && !s->client.is_shaking) || test_has_tls(s);
 }
 
 bool session_offers_tls(const struct session *s)
 {
-	return s->tls_mode == TLS_MODE_STARTTLS && !s->client.tls;
+	return s->tls_mode == TLS_MODE_STARTTLS && !s->client.tls && !test_has_tls(s);
 }
 
 bool session_may_login(const struct session *s)

@@ -26,6 +26,12 @@ struct snapshot {
 	size_t size_bytes;
 };
 
+/* Where a row of domains or routes stands: origin of a text_row. */
+enum text_row_origin {
+	TEXT_ROW_IN_CONF, /* postern.conf */
+	TEXT_ROW_IN_FILE, /* conf.local_domains_file, conf.routes_file */
+};
+
 /* What goes into a snapshot; all of it is copied. */
 struct snapshot_parts {
 	const struct conf *conf;

@@ -131,6 +131,17 @@ int sock_local(int fd, struct addr *out_addr, uint16_t *out_port)
 	return addr_from_sockaddr((struct sockaddr *)&sa, out_addr, out_port);
 }
 
+int sock_pair(int out_fds[2])
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds))
+		return -errno;
+	out_fds[0] = fds[0];
+	out_fds[1] = fds[1];
+	return 0;
+}
+
 static ssize_t sock_receive(int fd, void *bytes, size_t cap_bytes, int flags)
 {
 	ssize_t got;

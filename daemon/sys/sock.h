@@ -84,6 +84,14 @@ int sock_connect_as(int fd, const struct addr *client, const struct addr *addr,
 /* Address and port of our own end. 0; -errno, outputs untouched. */
 int sock_local(int fd, struct addr *out_addr, uint16_t *out_port) MUST_CHECK;
 
+/**
+ * sock_pair - two stream sockets that are connected with each other: no network is touched.
+ * @out_fds: owned by the caller; untouched on failure
+ *
+ * Return: 0; -errno.
+ */
+int sock_pair(int out_fds[2]) MUST_CHECK;
+
 /* Bytes read, 0 at the end of the stream, -EAGAIN, -errno. Repeats on EINTR. */
 ssize_t sock_read(int fd, void *bytes, size_t cap_bytes);
 

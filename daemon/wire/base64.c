@@ -89,3 +89,23 @@ int base64_decode_lenient(const char *text, size_t len, char *out, size_t cap,
 	*out_len = state.out_len;
 	return 0;
 }
+
+void base64_encode(const void *bytes, size_t len, char *out)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789+/";
+	const uint8_t *in = bytes;
+
+	for (size_t i = 0; i < len; i += 3) {
+		const uint32_t bits = (uint32_t)in[i] << 16 |
+				      (i + 1 < len ? (uint32_t)in[i + 1] << 8 : 0) |
+				      (i + 2 < len ? in[i + 2] : 0);
+
+		*out++ = digits[bits >> 18];
+		*out++ = digits[bits >> 12 & 63];
+		*out++ = i + 1 < len ? digits[bits >> 6 & 63] : '=';
+		*out++ = i + 2 < len ? digits[bits & 63] : '=';
+	}
+	*out = '\0';
+}

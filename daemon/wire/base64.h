@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * wire/base64 - decodes base64 (RFC 4648 §4). Pure. Used by wire/sasl, proc/ (gate).
+ * wire/base64 - base64 (RFC 4648 §4). Pure. Used by wire/sasl, proc/ (gate).
  */
 #ifndef WIRE_BASE64_H
 #define WIRE_BASE64_H
@@ -28,5 +28,11 @@ int base64_decode(const char *text, size_t len, char *out, size_t cap,
  */
 int base64_decode_lenient(const char *text, size_t len, char *out, size_t cap,
 			  size_t *out_len) MUST_CHECK;
+
+/**
+ * base64_encode - one line, with padding.
+ * @out: NUL-terminated; 4 * ((@len + 2) / 3) + 1 bytes
+ */
+void base64_encode(const void *bytes, size_t len, char *out);
 
 #endif

@@ -23,6 +23,7 @@ static const char *const command_names[CTL_COMMAND_COUNT] = {
 	[CTL_GREYLIST_PASS] = "greylist-pass",
 	[CTL_GREYLIST_FORGET] = "greylist-forget",
 	[CTL_CONFIRM] = "confirm",
+	[CTL_TEST] = "test",
 	[CTL_UPGRADE] = "upgrade",
 };
 

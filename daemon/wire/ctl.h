@@ -31,6 +31,7 @@
  *   confirm   {}                                                done.message
  *   upgrade   {}                                                done.message
  *   verify    {}                                                where addr policy problem
+ *   test      service, addr, helo?, from?, to?, tls?, auth?     step result mode text; done.test = object
  *   events    {}                                                event time ...; ends with the client
  *   greylist-list    addr?                                      origin kind state sender recipient
  *                                                               first last ends successes
@@ -52,6 +53,8 @@
  * a prefix inside a /24 or /64, is that network; for greylist-pass an address alone is. origin is a network or a domain;
  * kind "triplet", "network" (its successes) or "command"; state "waits", "passes" or "counted" (a network that does
  * not pass yet). result of greylist-pass: "passes", "changed"; of greylist-forget: "forgotten", "not-found" (CTL_NO).
+ * test: service is a name, or a type; from and to are addresses (absent: the null sender, <>, and postmaster); rows in
+ * the order of what happens. done.test is {passes, reply}, and done.code CTL_NO if the client would be refused.
  * verify: where is "store", "kernel", "lists", "services" or "nftables"; done.code is CTL_NO if there is a row.
  * events: event is "ban", "unban", "expire", "strike", "login", "check", "greylist", "reload" or "process"; other members as in the rows
  * and objects here (addr, policy, ends, why, user, service, kind, message). Of "check" kind is the check, and result
@@ -137,6 +140,7 @@ enum ctl_command {
 	CTL_GREYLIST_LIST,
 	CTL_GREYLIST_PASS,
 	CTL_GREYLIST_FORGET,
+	CTL_TEST,
 	CTL_COMMAND_COUNT,
 };
 

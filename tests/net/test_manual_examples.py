@@ -93,7 +93,8 @@ def test_the_configuration_of_the_manual_is_accepted(tmp_path):
 def test_what_is_shipped_is_accepted(tmp_path):
     done = check(tmp_path, (ETC / "postern.conf").read_text())
     accepted(done, "policy webadmin")
-    assert done.stderr.count("warning") == 1 and "interfaces is empty" in done.stderr
+    assert done.stderr.count("warning") == 2
+    assert "interfaces is empty" in done.stderr and "local-domains is empty" in done.stderr
 
 
 def test_the_examples_in_what_is_shipped_are_accepted(tmp_path):

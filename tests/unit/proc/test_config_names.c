@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "proc/config.h"
 #include "proc/config_names.h"
+#include "proc/snapshot.h"
 
 #define POLICY	"policy p { lists = { \"a.list\" } }\n"
 #define SERVICE "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } }\n"
@@ -79,7 +80,7 @@ static bool has(const struct text_builder *builder, const char *key,
 }
 
 static bool is_row(const struct text_row *row, const char *value, uint32_t line,
-		   enum names_origin origin)
+		   enum text_row_origin origin)
 {
 	return row->value_len == strlen(value) &&
 	       memcmp(row->value, value, row->value_len) == 0 && row->line == line &&
@@ -109,10 +110,10 @@ static void domains_come_from_both_places_in_one_form(void **state)
 			 0);
 	assert_int_equal(text_builder_count(config->domains), 4);
 	assert_true(has(config->domains, "example.org", &row));
-	assert_true(is_row(&row, "", 1, NAMES_IN_CONF)); /* where it stood first */
+	assert_true(is_row(&row, "", 1, TEXT_ROW_IN_CONF)); /* where it stood first */
 	assert_true(has(config->domains, ".example.net", &row));
 	assert_true(has(config->domains, "xn--mnchen-3ya.example", &row));
-	assert_true(is_row(&row, "", 3, NAMES_IN_FILE));
+	assert_true(is_row(&row, "", 3, TEXT_ROW_IN_FILE));
 	assert_true(has(config->domains, "[ipv6:2001:db8::1]", &row));
 	assert_true(strstr(config->conf.local_domains_file, dir) != NULL);
 	assert_false(warns(config, "local-domains"));
@@ -133,13 +134,13 @@ static void routes_come_from_both_places_in_one_form(void **state)
 			 0);
 	assert_int_equal(text_builder_count(config->routes), 4);
 	assert_true(has(config->routes, "@old.example", &row));
-	assert_true(is_row(&row, "@xn--mnchen-3ya.example", 1, NAMES_IN_CONF));
+	assert_true(is_row(&row, "@xn--mnchen-3ya.example", 1, TEXT_ROW_IN_CONF));
 	assert_true(has(config->routes, "x@y", &row));
-	assert_true(is_row(&row, "z@[192.0.2.1]", 2, NAMES_IN_CONF));
+	assert_true(is_row(&row, "z@[192.0.2.1]", 2, TEXT_ROW_IN_CONF));
 	assert_true(has(config->routes, "old.name@example.org", &row));
-	assert_true(is_row(&row, "New.Name@example.net", 2, NAMES_IN_FILE));
+	assert_true(is_row(&row, "New.Name@example.net", 2, TEXT_ROW_IN_FILE));
 	assert_true(has(config->routes, "ab c@example.org", &row));
-	assert_true(is_row(&row, "d e@example.net", 3, NAMES_IN_FILE));
+	assert_true(is_row(&row, "d e@example.net", 3, TEXT_ROW_IN_FILE));
 }
 
 /* The place is that of the first error, without the directory. */

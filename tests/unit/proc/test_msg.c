@@ -40,6 +40,8 @@ static const struct {
 	{MSG_RECHECK, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS, ROLE_LEDGER, ROLE_GATE, false},
 	{MSG_SESSIONS_PAGE, ROLE_GATE, ROLE_LEDGER, false},
+	{MSG_TEST, ROLE_LEDGER, ROLE_GATE, false},
+	{MSG_TEST_STEP, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_CHECK, ROLE_GATE, ROLE_CHECKER, false},
 	{MSG_CHECK_SENDER, ROLE_GATE, ROLE_CHECKER, false},
 	{MSG_ANSWER, ROLE_CHECKER, ROLE_GATE, false},
@@ -110,6 +112,10 @@ static struct msg good(uint32_t type)
 		m.sessions_page.count = MSG_SESSIONS_MAX;
 		for (size_t i = 0; i < MSG_SESSIONS_MAX; i++)
 			m.sessions_page.sessions[i].addr = v6;
+		break;
+	case MSG_TEST:
+		m.test.seq = 1;
+		m.test.addr = v4;
 		break;
 	case MSG_CHECK:
 		m.check = a_check;
@@ -294,6 +300,19 @@ static const struct {
 	 FIELD(sessions_page.sessions[MSG_SESSIONS_MAX - 1].service), CONF_SERVICES_MAX},
 	{"a session is authenticated by nobody known", MSG_SESSIONS_PAGE,
 	 FIELD(sessions_page.sessions[0].auth_by), AUTH_BY_COUNT},
+	{"a test without a number", MSG_TEST, FIELD(test.seq), 0},
+	{"a test of no service", MSG_TEST, FIELD(test.service), CONF_SERVICES_MAX},
+	{"a test of nobody", MSG_TEST, FIELD(test.addr.family), ADDR_NONE},
+	{"tls is neither 0 nor 1", MSG_TEST, FIELD(test.tls), 2},
+	{"newline in a name", MSG_TEST, FIELD(test.helo[0]), '\n'},
+	{"carriage return in a sender", MSG_TEST, FIELD(test.from[0]), '\r'},
+	{"escape in a recipient", MSG_TEST, FIELD(test.to[0]), 27},
+	{"DEL in a user", MSG_TEST, FIELD(test.user[0]), 0x7f},
+	{"no such outcome", MSG_TEST_STEP, FIELD(test_step.outcome), TEST_OUTCOME_COUNT},
+	{"an outcome before the end", MSG_TEST_STEP, FIELD(test_step.outcome),
+	 TEST_PASSES},
+	{"an end without an outcome", MSG_TEST_STEP, FIELD(test_step.last), 1},
+	{"high bit in a step", MSG_TEST_STEP, FIELD(test_step.text[0]), 0xe4},
 	{"escape in a state", MSG_SESSIONS_PAGE,
 	 FIELD(sessions_page.sessions[3].state[0]), 27},
 	{"nothing asked", MSG_CHECK, FIELD(check.checks), 0},
@@ -365,6 +384,14 @@ static const struct {
 	{MSG_STRIKE, FIELD(strike.reply)},
 	{MSG_LOGIN, FIELD(login.user)},
 	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[0].state)},
+	{MSG_TEST, FIELD(test.helo)},
+	{MSG_TEST, FIELD(test.from)},
+	{MSG_TEST, FIELD(test.to)},
+	{MSG_TEST, FIELD(test.user)},
+	{MSG_TEST_STEP, FIELD(test_step.step)},
+	{MSG_TEST_STEP, FIELD(test_step.result)},
+	{MSG_TEST_STEP, FIELD(test_step.mode)},
+	{MSG_TEST_STEP, FIELD(test_step.text)},
 	{MSG_SESSIONS_PAGE, FIELD(sessions_page.sessions[MSG_SESSIONS_MAX - 1].user)},
 	{MSG_CHECK_SENDER, FIELD(check_sender.sender.local)},
 	{MSG_CHECK_SENDER, FIELD(check_sender.sender.domain)},

@@ -192,6 +192,35 @@ static void base64_never_leaves_its_room(void **state)
 	assert_int_equal(base64_decode_lenient("Zm9vYg", 6, out, 3, &len), -ENOSPC);
 }
 
+/* RFC 4648 section 10, and what is encoded is decoded again. */
+static void base64_is_written(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {{"", ""},
+		    {"f", "Zg=="},
+		    {"fo", "Zm8="},
+		    {"foo", "Zm9v"},
+		    {"foob", "Zm9vYg=="},
+		    {"fooba", "Zm9vYmE="},
+		    {"foobar", "Zm9vYmFy"}};
+	unsigned char all[256];
+	char out[345], back[256];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		base64_encode(rows[i].bytes, strlen(rows[i].bytes), out);
+		assert_string_equal(out, rows[i].text);
+	}
+	for (size_t i = 0; i < sizeof(all); i++)
+		all[i] = (unsigned char)i;
+	base64_encode(all, sizeof(all), out);
+	assert_int_equal(base64_decode(out, strlen(out), back, sizeof(back), &len), 0);
+	assert_int_equal(len, sizeof(all));
+	assert_memory_equal(back, all, sizeof(all));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +230,7 @@ int main(void)
 		cmocka_unit_test(a_line_larger_than_the_scratch_is_broken),
 		cmocka_unit_test(base64_strict_and_lenient),
 		cmocka_unit_test(base64_never_leaves_its_room),
+		cmocka_unit_test(base64_is_written),
 	};
 
 	return cmocka_run_group_tests_name("wire/sasl", tests, NULL, NULL);
