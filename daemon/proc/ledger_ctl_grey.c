@@ -16,9 +16,10 @@
 #include "proc/ledger_grey_store.h"
 #include "sys/db.h"
 
-#define PAGE_ROWS     64u
-#define WHY_ROWS_MAX  20u   /* shown */
-#define WHY_COUNT_MAX 1000u /* counted */
+#define PAGE_ROWS      128u
+#define WHY_ROWS_MAX   20u    /* shown */
+#define WHY_KNOWN_MAX  1000u  /* looked at */
+#define WHY_LATEST_MAX 20000u /* the same, of what waits: some 10 ms */
 
 /* ---- one row ------------------------------------------------------------------------------------ */
 
@@ -119,13 +120,11 @@ int grey_read_range(const char *text, struct grey_range *out_range, char out_pro
 	return 0;
 }
 
-struct db_grey_range grey_db_range(const struct grey_range *range,
-				   const struct db_grey_row *after, uint32_t max)
+struct db_grey_range grey_db_range(const struct grey_range *range, uint32_t max)
 {
 	return (struct db_grey_range){
 		.inside = range->inside,
 		.domain = range->domain[0] ? range->domain : NULL,
-		.after = after,
 		.max = max,
 	};
 }
@@ -135,9 +134,8 @@ struct db_grey_range grey_db_range(const struct grey_range *range,
 struct grey_list_job {
 	struct ctl_client *client;
 	struct grey_range range;
-	struct db_grey_row after;
-	bool has_after;
-	size_t seen, total; /* of this page; told */
+	struct db_grey_cursor cursor;
+	size_t total;
 };
 
 static int list_on_row(void *context, const struct db_grey_row *row)
@@ -145,9 +143,6 @@ static int list_on_row(void *context, const struct db_grey_row *row)
 	struct grey_list_job *job = context;
 	json_t *shown = grey_row_show(ctl_ledger(job->client), row);
 
-	job->after = *row;
-	job->has_after = true;
-	job->seen++;
 	if (!shown)
 		return 0;
 	job->total++;
@@ -160,19 +155,16 @@ static bool list_pump(struct ctl_client *client, void *state)
 	struct grey_list_job *job = state;
 	struct ledger *ledger = ctl_ledger(client);
 	struct db_grey *db = grey_store_look(ledger);
-	const struct db_grey_range range = grey_db_range(
-		&job->range, job->has_after ? &job->after : NULL, PAGE_ROWS);
-	int err;
+	const struct db_grey_range range = grey_db_range(&job->range, PAGE_ROWS);
+	int err = db ? db_grey_read(db, &range, &job->cursor, list_on_row, job) : 0;
 
-	job->seen = 0;
-	err = db ? db_grey_read(db, &range, list_on_row, job) : 0;
 	if (err) {
 		grey_store_abort(ledger, err);
 		ctl_done(client, CTL_UNREACHABLE, "the store cannot be read: %s",
 			 strerror(-err));
 		return false;
 	}
-	if (job->seen == PAGE_ROWS)
+	if (db && !job->cursor.is_end)
 		return true;
 	ctl_done(client, CTL_OK, "%zu rows", job->total);
 	return false;
@@ -205,16 +197,19 @@ void ctl_command_greylist_list(struct ctl_client *client, const json_t *args)
 
 struct grey_why_rows {
 	const struct ledger *ledger;
+	struct prefix network;
 	json_t *rows;
-	struct db_grey_row last;
 	size_t waiting, proven;
 };
 
 static int why_on_row(void *context, const struct db_grey_row *row)
 {
 	struct grey_why_rows *why = context;
-	json_t *shown = grey_row_show(why->ledger, row);
+	json_t *shown;
 
+	if (row->origin.domain[0] || !prefix_covers(&why->network, &row->origin.network))
+		return 0;
+	shown = grey_row_show(why->ledger, row);
 	if (!shown)
 		return 0;
 	why->waiting += row->kind == DB_GREY_WAITING;
@@ -225,22 +220,26 @@ static int why_on_row(void *context, const struct db_grey_row *row)
 	return 0;
 }
 
+static int why_read(struct db_grey *db, struct grey_why_rows *why)
+{
+	const struct db_grey_range range = {.inside = why->network, .max = WHY_KNOWN_MAX};
+	struct db_grey_cursor cursor = {.is_end = false};
+	int err = db_grey_read(db, &range, &cursor, why_on_row, why);
+
+	return err ? err : db_grey_read_latest(db, WHY_LATEST_MAX, why_on_row, why);
+}
+
 json_t *grey_why(struct ledger *ledger, const struct addr *addr)
 {
 	struct db_grey *db = grey_store_look(ledger);
-	const struct prefix network = grey_network_of(addr);
-	const struct db_grey_range range = {.inside = network, .max = WHY_COUNT_MAX};
-	struct grey_why_rows why = {.ledger = ledger};
+	struct grey_why_rows why = {.ledger = ledger, .network = grey_network_of(addr)};
 	struct prefix_set_item pass;
-	char text[PREFIX_TEXT_MAX];
-	char pass_text[PREFIX_TEXT_MAX];
+	char text[PREFIX_TEXT_MAX], pass_text[PREFIX_TEXT_MAX];
 	const bool has_pass = grey_store_passes(ledger, addr, &pass);
 	int err;
 
-	if (!db && !has_pass)
-		return json_null();
 	why.rows = json_array();
-	err = db ? db_grey_read(db, &range, why_on_row, &why) : 0;
+	err = db ? why_read(db, &why) : 0;
 	if (err)
 		grey_store_abort(ledger, err);
 	if (!has_pass && json_array_size(why.rows) == 0) {
@@ -249,7 +248,7 @@ json_t *grey_why(struct ledger *ledger, const struct addr *addr)
 	}
 	return json_pack(
 		"{s:s, s:I, s:I, s:o, s:o, s:o}", "network",
-		prefix_format(&network, text), "waiting", (json_int_t)why.waiting,
+		prefix_format(&why.network, text), "waiting", (json_int_t)why.waiting,
 		"proven", (json_int_t)why.proven, "pass_addr",
 		has_pass ? json_string(prefix_format(&pass.prefix, pass_text))
 			 : json_null(),

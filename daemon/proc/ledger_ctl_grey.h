@@ -36,8 +36,7 @@ struct grey_range {
 int grey_read_range(const char *text, struct grey_range *out_range,
 		    char out_problem[160]) MUST_CHECK;
 
-/* The range for the store; valid as long as @range and @after. */
-struct db_grey_range grey_db_range(const struct grey_range *range,
-				   const struct db_grey_row *after, uint32_t max);
+/* The range for the store, read so many rows at a time; valid as long as @range. */
+struct db_grey_range grey_db_range(const struct grey_range *range, uint32_t max);
 
 #endif

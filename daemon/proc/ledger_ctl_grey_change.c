@@ -16,7 +16,7 @@
 #include "proc/ledger_grey_store.h"
 #include "sys/db.h"
 
-#define FORGET_STEP_ROWS 64u
+#define FORGET_STEP_ROWS 128u
 #define PROBLEM_MAX	 160u
 
 /* ---- pass --------------------------------------------------------------------------------------- */
@@ -133,6 +133,7 @@ struct forget_job {
 	struct ctl_client *client;
 	json_t *addrs; /* NULL: all */
 	size_t addr_at;
+	struct db_grey_cursor cursor; /* in the rows of the present address */
 	struct db_grey_row rows[FORGET_STEP_ROWS];
 	size_t row_count;
 	size_t gone_of_addr, gone, missing;
@@ -154,7 +155,7 @@ static int forget_on_row(void *context, const struct db_grey_row *row)
 	return 0;
 }
 
-/* One step. 0, and how many went; -errno. */
+/* One step. 0; -errno. */
 static int forget_step(struct forget_job *job, const struct db_grey_range *range)
 {
 	struct ledger *ledger = ctl_ledger(job->client);
@@ -162,9 +163,11 @@ static int forget_step(struct forget_job *job, const struct db_grey_range *range
 	int err;
 
 	job->row_count = 0;
-	if (!db)
+	if (!db) {
+		job->cursor.is_end = true;
 		return 0;
-	err = db_grey_read(db, range, forget_on_row, job);
+	}
+	err = db_grey_read(db, range, &job->cursor, forget_on_row, job);
 	for (size_t i = 0; !err && i < job->row_count; i++)
 		err = db_grey_remove(db, &job->rows[i]);
 	if (err) {
@@ -201,7 +204,7 @@ static void forget_answer(struct forget_job *job, const struct prefix *network,
 /* A step of the present address (or of all). false: it failed, and the client has been told. */
 static bool forget_range(struct forget_job *job, const struct grey_range *range)
 {
-	const struct db_grey_range step = grey_db_range(range, NULL, FORGET_STEP_ROWS);
+	const struct db_grey_range step = grey_db_range(range, FORGET_STEP_ROWS);
 	int err = forget_step(job, &step);
 
 	if (err)
@@ -226,14 +229,14 @@ static bool forget_pump(struct ctl_client *client, void *state)
 	is_wrong = job->addrs && grey_read_range(json_string_value(json_array_get(
 							 job->addrs, job->addr_at)),
 						 &range, problem);
-	job->row_count = 0;
 	if (!is_wrong && !forget_range(job, &range))
 		return false;
-	if (job->row_count == FORGET_STEP_ROWS)
-		return true; /* there may be more */
+	if (!is_wrong && !job->cursor.is_end)
+		return true;
 	if (job->addrs)
 		forget_answer(job, &range.inside, problem);
 	job->gone_of_addr = 0;
+	job->cursor = (struct db_grey_cursor){.is_end = false};
 	if (job->addrs && ++job->addr_at < json_array_size(job->addrs))
 		return true;
 	forget_end(job);

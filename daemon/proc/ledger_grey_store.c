@@ -106,7 +106,8 @@ static int grey_load_pass(void *context, const struct db_grey_row *row)
 static int grey_store_load(struct ledger *ledger)
 {
 	struct grey_store *store = ledger->grey_store;
-	int err = db_grey_open(GREY_DB_PATH, &store->db);
+	int err = db_grey_open(GREY_DB_PATH, ledger_conf(ledger)->limits.triplets_max,
+			       &store->db);
 
 	if (!err)
 		err = db_grey_read_commands(store->db, grey_load_pass, ledger);

@@ -8,6 +8,10 @@
  *
  * Changes are collected in a transaction that db_grey_commit() ends. A commit survives the death of
  * the process, and after db_grey_sync() a power failure, too: no decision has to wait for the disk.
+ *
+ * What waits is by far the most, comes from everywhere, and mostly never comes back. It is only ever appended to
+ * its table and taken off its front, so that a thousand rows are some thirty pages to write; an index of it lies in
+ * memory, 36 bytes a row, and is read back when the store is opened.
  */
 #ifndef SYS_DB_GREY_H
 #define SYS_DB_GREY_H
@@ -44,6 +48,7 @@ struct db_grey_row {
 	uint8_t digest[DB_GREY_DIGEST_BYTES]; /* of sender and recipient */
 	uint8_t kind;			      /* enum db_grey_kind */
 	uint32_t successes;		      /* NETWORK */
+	int64_t id; /* WAITING: its number, in the order in which they came; else 0 */
 	int64_t first_s; /* first attempt; NETWORK: last success that counted; COMMAND: when it was said */
 	int64_t at_s; /* WAITING: first_s; COMMAND: its end, DB_FOREVER_S; else the last use */
 	char sender[DB_GREY_NAME_MAX]; /* triplets only */
@@ -56,11 +61,12 @@ typedef int (*db_grey_fn)(void *context, const struct db_grey_row *row);
 /**
  * db_grey_open - open the store, make it, or bring an older one up to date.
  * @path: file, in a directory that the process may write
+ * @capacity: triplets that may wait at a time, > 0
  * @out_db: owned by the caller
  *
- * It is not read through: damage shows when it is met. Return: 0; -errno as in db.h.
+ * Of what is proven damage shows when it is met. Return: 0; -errno as in db.h.
  */
-int db_grey_open(const char *path, struct db_grey **out_db) MUST_CHECK;
+int db_grey_open(const char *path, uint32_t capacity, struct db_grey **out_db) MUST_CHECK;
 void db_grey_close(struct db_grey **db); /* what is not committed is lost */
 
 /* What the store itself said about the last error; valid until the next call. */
@@ -79,7 +85,7 @@ int db_grey_get(struct db_grey *db, const struct db_grey_row *key,
 /**
  * db_grey_put - add a row, or change one.
  * @was: the row as db_grey_get() found it; NULL: there is none
- * @row: its origin and digest are those of @was
+ * @row: its origin and digest are those of @was; its id does not matter
  */
 int db_grey_put(struct db_grey *db, const struct db_grey_row *was,
 		const struct db_grey_row *row) MUST_CHECK;
@@ -100,7 +106,7 @@ int db_grey_write_back(struct db_grey *db) MUST_CHECK;
 
 /**
  * db_grey_make_room - remove rows until there are fewer than this.
- * @max: > 0
+ * @max: > 0; not more than the capacity count
  * @steps: at most so many rows go
  * @out_proven: how many of them were not just waiting
  *
@@ -110,7 +116,7 @@ int db_grey_write_back(struct db_grey *db) MUST_CHECK;
 int db_grey_make_room(struct db_grey *db, uint64_t max, uint32_t steps,
 		      uint32_t *out_proven) MUST_CHECK;
 
-/* Rows of these ages go, at most steps of each kind. */
+/* Rows of these ages go, at most steps of each kind; and what waits since a time that lies ahead: the clock was wrong. */
 struct db_grey_expiry {
 	int64_t waiting_before_s, used_before_s; /* older ones */
 	int64_t now_s;				 /* for commands */
@@ -119,17 +125,35 @@ struct db_grey_expiry {
 int db_grey_expire(struct db_grey *db, const struct db_grey_expiry *expiry,
 		   uint32_t *out_gone) MUST_CHECK;
 
-/* Which rows: networks inside a prefix, one domain, or (neither) all; go on behind a row. */
+/* Which rows: networks inside a prefix, one domain, or (neither) all. */
 struct db_grey_range {
-	struct prefix inside;		 /* family ADDR_NONE: not by network */
-	const char *domain;		 /* NULL: not by domain */
-	const struct db_grey_row *after; /* NULL: begin */
-	uint32_t max;			 /* at most so many */
+	struct prefix inside; /* family ADDR_NONE: not by network */
+	const char *domain;   /* NULL: not by domain */
+	uint32_t max;	      /* rows to look at in one step */
 };
 
-/* Visit rows, ordered by origin; of one origin its command, its successes, its triplets. */
-int db_grey_read(struct db_grey *db, const struct db_grey_range *range, db_grey_fn visit,
+/* How far it has been read; zeroed to begin. */
+struct db_grey_cursor {
+	bool is_end;
+	bool is_waiting; /* what waits comes last */
+	bool has_after;
+	struct db_grey_row after;
+};
+
+/**
+ * db_grey_read - visit the rows of the next step.
+ * @cursor: moved; is_end when there is no more
+ *
+ * First, ordered by origin, the command, the successes and the proven triplets of each; then what waits, the oldest first.
+ * The rows that were visited may be removed before the next step.
+ */
+int db_grey_read(struct db_grey *db, const struct db_grey_range *range,
+		 struct db_grey_cursor *cursor, db_grey_fn visit,
 		 void *context) MUST_CHECK;
+
+/* Visit the triplets that came last and wait, the latest first. */
+int db_grey_read_latest(struct db_grey *db, uint32_t max, db_grey_fn visit,
+			void *context) MUST_CHECK;
 
 /* Visit all that pass by command. */
 int db_grey_read_commands(struct db_grey *db, db_grey_fn visit, void *context) MUST_CHECK;

@@ -95,7 +95,7 @@
  *   history    [{addr, policy, began, ends, ended, how "expired" | "unbanned", source, why}]: bans that are over, newest first
  *   findings   [{check, service, policy, result "hit" | "would-refuse" | "unknown", why, time}]: the latest of each check
  *   greylist   {network, waiting, proven (triplets), pass_addr, pass_ends (by command), rows [as of greylist-list, the first
- *              ones]}; null: nothing is known of its network
+ *              ones]}; of what waits among the latest 20000; null: nothing is known of its network
  *   sessions   [as the rows of sessions]: open ones of this client; left out if not known
  *
  * done.policies:
