@@ -36,6 +36,7 @@ static const struct conf_limits limits_defaults = {
 	.commands_max = 100,
 	.bans_max = 1048576,
 	.strikes_clients_max = 100000,
+	.dos_clients_max = 16384,
 	.dns_cache_entries = 65536,
 	.am_clients_max = 100000,
 	.triplets_max = 1000000,
@@ -76,10 +77,20 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_GREYLIST] = MODE_ENFORCE,
 				[CHECK_RELAY] = MODE_ENFORCE,
 				[CHECK_SPOOF] = MODE_ENFORCE,
+				[CHECK_DOS] = MODE_ENFORCE,
 			},
 		.spf_temperror_defer = true,
 		.rbl_threshold = 1,
 		.strikes = strikes_defaults,
+		.detectors =
+			{
+				[DETECT_CONNECTS] = {1000, MINUTE_S},
+				[DETECT_CROWDED] = {200, MINUTE_S},
+				[DETECT_SLOW] = {30, 10 * MINUTE_S},
+				[DETECT_FLOODS] = {10, 10 * MINUTE_S},
+				[DETECT_JUNK] = {20, 10 * MINUTE_S},
+				[DETECT_TLS] = {100, 10 * MINUTE_S},
+			},
 		.am_window_s = 5 * MINUTE_S,
 		.greylist = greylist_defaults,
 	};
@@ -208,6 +219,7 @@ const char *conf_check_name(enum conf_check check)
 		[CHECK_PTR] = "ptr",	     [CHECK_RBL] = "rbl",
 		[CHECK_SPF] = "spf",	     [CHECK_GREYLIST] = "greylist",
 		[CHECK_RELAY] = "relay",     [CHECK_SPOOF] = "spoof",
+		[CHECK_DOS] = "dos",
 	};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == CHECK_COUNT, "a name for each");

@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "policy/auth.h"
+#include "policy/detect.h"
 #include "policy/rbl.h"
 
 #define CONF_NAME_MAX	       32u /* names of policies and services, with the NUL */
@@ -70,6 +71,7 @@ enum conf_check {
 	CHECK_GREYLIST, /* GL */
 	CHECK_RELAY,	/* AR */
 	CHECK_SPOOF,	/* permit-spoofing: a local domain as the sender */
+	CHECK_DOS,	/* BAN: attempts at a denial of service */
 	CHECK_COUNT,
 };
 
@@ -196,6 +198,7 @@ struct conf_policy {
 	bool spf_temperror_defer;
 	bool add_headers; /* Received-SPF */
 	struct conf_strikes strikes;
+	struct conf_detector detectors[DETECT_COUNT];
 	int64_t am_window_s; /* a login counts so long (AM); >= 0 */
 	struct conf_greylist greylist;
 };
@@ -245,6 +248,7 @@ struct conf_limits {
 	uint32_t commands_max;	      /* commands in a session that deliver nothing */
 	uint32_t bans_max;	      /* exact bans in the kernel */
 	uint32_t strikes_clients_max; /* clients whose strikes are remembered */
+	uint32_t dos_clients_max;     /* clients whose doings are counted, in each gate */
 	uint32_t dns_cache_entries;   /* answers of the DNS that are kept */
 	uint32_t am_clients_max;      /* clients whose last login is remembered */
 	uint32_t triplets_max;	      /* of greylisting, with networks that pass */

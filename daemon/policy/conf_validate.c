@@ -145,6 +145,7 @@ static int counts_check(const struct conf *conf, char *out_problem)
 		{"commands-max", conf->limits.commands_max, 1, 1000000},
 		{"bans-max", conf->limits.bans_max, 1024, 16777216},
 		{"strikes-clients-max", conf->limits.strikes_clients_max, 1, 10000000},
+		{"dos-clients-max", conf->limits.dos_clients_max, 1, 1048576},
 		{"dns-cache-entries", conf->limits.dns_cache_entries, 1024, 1048576},
 		{"number of certificates", conf->certificate_count, 0,
 		 CONF_CERTIFICATES_MAX},

@@ -31,8 +31,6 @@ enum entry_flag {
 #define FLAG_COUNT     14u
 #define FLAGS_ALL      ((1u << FLAG_COUNT) - 1)
 #define FLAGS_TEXT_MAX 64u
-/* Flags that a list may carry, but that nothing acts on in this version. */
-#define FLAGS_NOT_YET FLAG_BAN
 
 /* The bit of a name of len bytes ("PA", any case); 0 if there is no such flag. */
 uint16_t flag_from_name(const char *name, size_t len);

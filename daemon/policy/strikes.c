@@ -127,6 +127,7 @@ const char *strike_kind_name(enum strike_kind kind)
 	static const char *const names[] = {
 		[STRIKE_LOGIN] = "login",
 		[STRIKE_RECIPIENT] = "recipient",
+		[STRIKE_DOS] = "dos",
 	};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == STRIKE_KIND_COUNT,

@@ -20,6 +20,7 @@
 enum strike_kind {
 	STRIKE_LOGIN,	  /* a refused credential */
 	STRIKE_RECIPIENT, /* a refused recipient */
+	STRIKE_DOS, /* an attempt at a denial of service: bans at once, and is not counted */
 	STRIKE_KIND_COUNT,
 };
 

@@ -270,6 +270,47 @@ static void store_port(struct config_fill *fill, void *object,
 		service->ports[service->port_count++] = (uint16_t)port;
 }
 
+/* "200/1m": so many within so long; "off". */
+static void store_detector(struct config_fill *fill, void *object,
+			   const struct config_setting *setting, enum detector detector)
+{
+	struct conf_policy *policy = object;
+	struct conf_detector read = {.window_s = 1};
+	const char *slash = strchr(setting->text, '/');
+	char number[16];
+	uint64_t max = 0;
+	struct buf text = BUF_OVER(number);
+
+	if (strcmp(setting->text, "off") == 0) {
+		policy->detectors[detector] = read;
+		return;
+	}
+	if (slash)
+		buf_add(&text, setting->text, (size_t)(slash - setting->text));
+	if (!slash || text.overflow || num_parse_u64(number, 1000000, &max) || max == 0 ||
+	    num_parse_duration(slash + 1, &read.window_s) || read.window_s < 1 ||
+	    read.window_s > (int64_t)DETECT_WINDOW_MAX_S) {
+		problem(fill, setting,
+			"is no number within a time: write 200/1m (1 to 1000000, within 1s to 1d), or off");
+		return;
+	}
+	read.max = (uint32_t)max;
+	policy->detectors[detector] = read;
+}
+
+#define DETECTOR(function, detector)                                 \
+	static void function(struct config_fill *fill, void *object, \
+			     const struct config_setting *setting)   \
+	{                                                            \
+		store_detector(fill, object, setting, detector);     \
+	}
+DETECTOR(store_connects, DETECT_CONNECTS)
+DETECTOR(store_crowded, DETECT_CROWDED)
+DETECTOR(store_slow, DETECT_SLOW)
+DETECTOR(store_floods, DETECT_FLOODS)
+DETECTOR(store_junk, DETECT_JUNK)
+DETECTOR(store_tls, DETECT_TLS)
+
 /* ---- the tables -------------------------------------------------------------------------------- */
 
 #define MEMBER(type, member) offsetof(type, member), sizeof(((type *)NULL)->member)
@@ -349,6 +390,13 @@ static const struct config_field policy_fields[] = {
 	NUMBER("greylist-auto-pass", struct conf_policy, greylist.auto_pass, 0, 1000),
 	CHOICE("relay", struct conf_policy, mode[CHECK_RELAY], mode_names),
 	CHOICE("permit-spoofing", struct conf_policy, mode[CHECK_SPOOF], spoofing_names),
+	CHOICE("dos", struct conf_policy, mode[CHECK_DOS], mode_names),
+	OWN("dos-connects", store_connects),
+	OWN("dos-crowded", store_crowded),
+	OWN("dos-slow", store_slow),
+	OWN("dos-floods", store_floods),
+	OWN("dos-junk", store_junk),
+	OWN("dos-tls", store_tls),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
 	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),
 	DURATION("ban-time", struct conf_policy, strikes.ban_time_s, 1, FOREVER_S),
@@ -411,6 +459,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT("errors-max", errors_max, 1, 1000000),
 	LIMIT("commands-max", commands_max, 1, 1000000),
 	LIMIT("bans-max", bans_max, 1024, 16777216),
+	LIMIT("dos-clients-max", dos_clients_max, 1024, 1048576),
 	LIMIT("strikes-clients-max", strikes_clients_max, 1024, 4194304),
 	LIMIT("am-clients-max", am_clients_max, 1024, 4194304),
 	LIMIT("triplets-max", triplets_max, 1024, 16777216),

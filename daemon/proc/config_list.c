@@ -20,7 +20,6 @@ struct list_seen {
 	bool is_relay;	/* an entry makes an open relay */
 	struct config_place relay_at;
 	struct config_place first_at[FLAG_COUNT]; /* by number of the flag's bit */
-	uint32_t counts[FLAG_COUNT];
 };
 
 struct list_reader {
@@ -65,9 +64,6 @@ static void seen_note(struct list_seen *seen, const struct list_entry *entry,
 	for (unsigned int bit = 0; fresh && bit < FLAG_COUNT; bit++)
 		if (fresh & (1u << bit))
 			seen->first_at[bit] = at;
-	for (unsigned int bit = 0; (entry->flags & FLAGS_NOT_YET) >> bit; bit++)
-		if (entry->flags & FLAGS_NOT_YET & (1u << bit))
-			seen->counts[bit]++;
 	seen->flags |= entry->flags;
 	if (!seen->is_relay && entry_is_open_relay(entry)) {
 		seen->is_relay = true;
@@ -189,13 +185,6 @@ static void seen_report(struct config_fill *fill, uint8_t policy,
 			&config->report, seen->relay_at,
 			"AA with AR on a range that holds the Internet is an open relay: take AA or AR "
 			"away, or set i-want-an-open-relay = yes");
-	for (unsigned int bit = 0; bit < FLAG_COUNT; bit++)
-		if (seen->counts[bit] > 0)
-			report_warning(
-				&config->report, seen->first_at[bit],
-				"policy %s: flag %s has no effect in this version (%u entries)",
-				name, flag_name((uint16_t)(1u << bit)),
-				seen->counts[bit]);
 	warn_rbl(fill, policy, seen);
 	if (config->conf.policies[policy].enabled && !(seen->flags & FLAG_PA))
 		report_warning(&config->report,

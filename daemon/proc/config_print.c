@@ -160,12 +160,23 @@ static void print_policy_rbls(FILE *out, const struct conf *conf,
 static void print_policy(FILE *out, const struct config *config, uint8_t index)
 {
 	const struct conf_policy *policy = &config->conf.policies[index];
+	char time[DURATION_TEXT_MAX];
 	bool is_first = true;
 
 	(void)fprintf(out, "\npolicy %s {\t# %u entries\n", policy->name,
 		      config->entries[index]);
 	print_fields(out, "\t", SHAPE_POLICY, policy);
 	print_policy_rbls(out, &config->conf, policy);
+	for (int i = 0; i < DETECT_COUNT; i++) {
+		const struct conf_detector *detector = &policy->detectors[i];
+
+		if (detector->max == 0)
+			(void)fprintf(out, "\tdos-%s = off\n", detector_name(i));
+		else
+			(void)fprintf(out, "\tdos-%s = %u/%s\n", detector_name(i),
+				      detector->max,
+				      num_format_duration(detector->window_s, time));
+	}
 	(void)fprintf(out, "\tlists = {");
 	for (uint8_t i = 0; i < config->conf.list_count; i++)
 		if (config->lists[index] & (1u << i)) {

@@ -16,7 +16,7 @@
 #include "proc/config_report.h"
 #include "proc/config_source.h"
 
-#define CONFIG_FIELDS_MAX 32u /* settings of one kind of section */
+#define CONFIG_FIELDS_MAX 64u /* settings of one kind of section */
 
 struct config_fill;
 struct config_setting;

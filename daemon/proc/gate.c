@@ -21,6 +21,7 @@
 #include "proc/gate_test.h"
 #include "proc/gate_verdict.h"
 #include "proc/session.h"
+#include "proc/session_detect.h"
 #include "proc/session_log.h"
 #include "proc/session_proxy.h"
 #include "sys/sandbox.h"
@@ -60,6 +61,9 @@ static int gate_take_memory(struct gate *gate)
 				GATE_SMALL_BYTES);
 	if (!err)
 		err = pool_init(&gate->big, max + 1, GATE_BIG_BYTES);
+	if (err)
+		return err;
+	err = detect_init(gate);
 	if (err)
 		return err;
 	gate->in_client = pool_take(&gate->big);
@@ -536,6 +540,7 @@ static void gate_free(struct gate **gate)
 	if (g->tick)
 		event_free(g->tick);
 	session_pool_done(g);
+	detect_done(g);
 	pool_done(&g->small);
 	pool_done(&g->big);
 	relay_pipes_done(&g->pipes);

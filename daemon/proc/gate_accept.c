@@ -14,6 +14,7 @@
 #include "proc/gate_smtp.h"
 #include "proc/gate_verdict.h"
 #include "proc/session.h"
+#include "proc/session_detect.h"
 #include "proc/session_proxy.h"
 
 int accept_init(struct gate *gate)
@@ -120,6 +121,19 @@ static bool accept_is_stray(const struct gate_listener *listener, int fd)
 	return sock_local(fd, &addr, &port) != 0 || port == listener->endpoint.port;
 }
 
+static void accept_note(struct gate *gate, const struct session_start *start,
+			enum detector detector)
+{
+	const struct detect_event event = {
+		.addr = start->addr,
+		.flags = start->flags,
+		.service = start->service,
+		.detector = detector,
+	};
+
+	detect_note(gate, &event);
+}
+
 static void accept_one(struct gate_listener *listener, int fd,
 		       const struct sock_peer *peer)
 {
@@ -146,9 +160,12 @@ static void accept_one(struct gate_listener *listener, int fd,
 		accept_refuse(listener, fd, peer, verdict.kind);
 		return;
 	}
+	if (!is_proxied)
+		accept_note(gate, &start, DETECT_CONNECTS);
 	/* Of those of a trusted proxy each is counted when it has said whose it is. */
 	if (!is_proxied &&
 	    session_count_client(gate, &peer->addr, per_client) >= per_client) {
+		accept_note(gate, &start, DETECT_CROWDED);
 		accept_turn_away(listener, fd, peer, "sessions-per-client-max");
 		return;
 	}

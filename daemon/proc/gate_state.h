@@ -40,6 +40,8 @@
 /* Sessions that ended with checks unanswered, and are remembered until they are answered. */
 #define GATE_LATE_MAX 256u
 
+struct session;
+struct ttlmap;
 struct gate;
 struct gate_test;
 struct session;
@@ -119,6 +121,7 @@ struct gate {
 	uint8_t good_backend
 		[CONF_SERVICES_MAX]; /* index of the address that worked last */
 	struct mailbox_offer offers[CONF_SERVICES_MAX]; /* of POP3 and IMAP services */
+	struct ttlmap *detected; /* clients and what they did lately; NULL: not yet */
 	struct gate_log_limits log_limits;
 
 	bool is_started, is_draining;

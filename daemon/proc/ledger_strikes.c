@@ -147,7 +147,7 @@ static int strikes_restore_one(void *context, const struct db_strike *stored)
 	const struct conf_strikes *conf;
 	uint32_t policies;
 
-	if (index < 0 || stored->kind >= STRIKE_KIND_COUNT)
+	if (index < 0 || stored->kind >= STRIKE_DOS)
 		return 0;
 	conf = &ledger_conf(ledger)->policies[index].strikes;
 	memcpy(strike.digest, stored->digest, sizeof(strike.digest));
@@ -172,17 +172,23 @@ int strikes_restore(struct ledger *ledger)
 
 /* ---- a strike -------------------------------------------------------------------------------- */
 
-/* Does the list of a policy ask to count strikes of this address? */
-static bool strikes_has_ll(const struct ledger *ledger, unsigned int policy_index,
-			   const struct addr *addr)
+/* Has the entry of this address in the list of a policy a flag, and may it connect at all? */
+static bool strikes_has_flag(const struct ledger *ledger, unsigned int policy_index,
+			     const struct addr *addr, uint16_t flag)
 {
 	const struct conf_policy *policy = &ledger_conf(ledger)->policies[policy_index];
 	struct verdict verdict =
 		verdict_decide(ledger->snapshot.tables[policy_index], NULL, policy->id,
 			       addr, ledger->now.boot_ns);
 
-	return verdict.has_entry && (verdict.entry.value & FLAG_LL) &&
+	return verdict.has_entry && (verdict.entry.value & flag) &&
 	       !(verdict.entry.value & FLAG_BL);
+}
+
+static bool strikes_has_ll(const struct ledger *ledger, unsigned int policy_index,
+			   const struct addr *addr)
+{
+	return strikes_has_flag(ledger, policy_index, addr, FLAG_LL);
 }
 
 /* Fills the case; false: this strike is not counted. */
@@ -190,6 +196,7 @@ static bool strikes_look(const struct ledger *ledger, const struct msg_strike *m
 			 struct strike_case *out)
 {
 	const struct conf *conf = ledger_conf(ledger);
+	const bool is_dos = msg->kind == STRIKE_DOS;
 	struct prefix_set_item ban;
 
 	/* A reload may have taken the service away while the message was on its way. */
@@ -200,7 +207,7 @@ static bool strikes_look(const struct ledger *ledger, const struct msg_strike *m
 	out->policy_index = out->service->policy;
 	out->policy = &conf->policies[out->policy_index];
 	out->client = prefix_of_client(&msg->addr);
-	if (out->policy->mode[CHECK_STRIKES] == MODE_OFF)
+	if (out->policy->mode[is_dos ? CHECK_DOS : CHECK_STRIKES] == MODE_OFF)
 		return false;
 	if (protected_find(ledger->snapshot.protected_set, &out->client))
 		return false;
@@ -208,7 +215,8 @@ static bool strikes_look(const struct ledger *ledger, const struct msg_strike *m
 	if (prefix_set_find(ledger->set, out->policy->id, &msg->addr, ledger->now.boot_ns,
 			    &ban))
 		return false;
-	return strikes_has_ll(ledger, out->policy_index, &msg->addr);
+	return strikes_has_flag(ledger, out->policy_index, &msg->addr,
+				is_dos ? FLAG_BAN : FLAG_LL);
 }
 
 static void strikes_keep(struct ledger *ledger, const struct strike_case *strike)
@@ -328,6 +336,22 @@ static void strikes_limit(struct ledger *ledger, const struct strike_case *strik
 	}
 }
 
+/* No counting: the gate has done it. It bans in the policy of the service that was attacked. */
+static void strikes_on_dos(struct ledger *ledger, const struct strike_case *strike)
+{
+	char why[DB_WHY_MAX];
+	struct buf buf = BUF_OVER(why);
+
+	buf_printf(&buf, "denial of service (%s): %s at %s", strike->msg->user,
+		   strike->msg->reply, strike->service->name);
+	if (strike->policy->mode[CHECK_DOS] == MODE_OBSERVE) {
+		events_would_ban(ledger, &strike->client, strike->policy->name, why);
+		return;
+	}
+	strikes_keep(ledger, strike);
+	strikes_ban(ledger, strike, strike->policy, why);
+}
+
 static const char *strikes_result_name(enum strike_result result)
 {
 	static const char *const names[] = {
@@ -352,6 +376,10 @@ void strikes_on_strike(struct ledger *ledger, const struct msg_strike *msg)
 
 	if (!strikes_look(ledger, msg, &found))
 		return;
+	if (msg->kind == STRIKE_DOS) {
+		strikes_on_dos(ledger, &found);
+		return;
+	}
 	conf = &found.policy->strikes;
 	strike.policy_id = (uint8_t)found.policy->id;
 	memcpy(strike.digest, msg->digest, sizeof(strike.digest));

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/siphash.h"
 #include "proc/session_auth.h"
+#include "proc/session_detect.h"
 #include "proc/session_leg.h"
 #include "proc/session_log.h"
 #include "proc/session_proxy.h"
@@ -196,6 +197,7 @@ static void session_finish(struct session *s)
 	struct gate *gate = s->gate;
 
 	session_log_close(s);
+	detect_session(s);
 	session_auth_end(s);
 	test_session_ends(s);
 	/* What is unfinished must not look finished to anybody: a reset says so. */
