@@ -234,8 +234,9 @@ void session_end_after_flush(struct session *s, const char *reason)
 void session_kill(struct session *s, const char *reason, const char *last_line)
 {
 	assert(!s->is_pumping);
-	/* Amid what is passed on unread it could become a part of a message. */
-	if (last_line && !s->client.out && s->client.fd >= 0 && s->state != SESSION_RELAY)
+	/* Amid what is passed on unread it could become a part of a message; ahead of TLS it is noise. */
+	if (last_line && !s->client.out && s->client.fd >= 0 &&
+	    s->state != SESSION_RELAY && s->state != SESSION_TLS)
 		(void)leg_write(&s->client, last_line, strlen(last_line));
 	session_end(s, reason);
 	session_finish(s);

@@ -77,6 +77,7 @@ static ssize_t leg_read_tls(struct leg *leg, char *to, size_t cap)
 	ssize_t got = 0;
 
 	leg->can_read = true; /* however little comes: more may lie in the library */
+	tls_read_ahead(leg->tls, cap);
 	while (total < cap) {
 		got = tls_read(leg->tls, to + total, cap - total);
 		if (got <= 0)
@@ -344,7 +345,9 @@ void leg_finish(struct leg *leg, bool is_cut)
 {
 	if (leg->fd < 0)
 		return;
-	if (leg->tls && !is_cut)
+	if (leg->tls && is_cut)
+		tls_no_goodbye(leg->tls);
+	else if (leg->tls)
 		tls_goodbye(leg->tls);
 	sock_finish(leg->fd);
 }

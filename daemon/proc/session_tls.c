@@ -72,8 +72,6 @@ void session_begin_tls(struct session *s)
 {
 	s->state = SESSION_TLS;
 	session_deadline(s, s->gate->conf->limits.tls_handshake_timeout_s);
-	if (session_tls_limit(s))
-		session_end(s, "tls-limit");
 	session_run(s);
 }
 
@@ -112,6 +110,13 @@ static bool client_begin(struct session *s)
 	if (!leg_flush(leg)) {
 		if (leg->has_ended)
 			session_end(s, "client-closed");
+		return false;
+	}
+	/* A handshake takes some 40 KiB: not for a client that says nothing. */
+	if (!leg->can_read)
+		return false;
+	if (s->tls_mode == TLS_MODE_IMPLICIT && session_tls_limit(s)) {
+		session_end(s, "tls-limit");
 		return false;
 	}
 	if (s->service >= 0 && s->gate->tls.servers[s->service])

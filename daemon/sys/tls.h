@@ -142,11 +142,23 @@ ssize_t tls_read(struct tls_conn *conn, void *bytes, size_t cap_bytes);
  */
 ssize_t tls_write(struct tls_conn *conn, const void *bytes, size_t len);
 
+/**
+ * tls_read_ahead - how much may be taken out of the socket at once.
+ * @len: the memory for it is given back whenever nothing is in it; a record, 16 KiB, is the least
+ *
+ * From the next read on that finds none of it in use. Fewer system calls for bulk, and more memory held by a peer
+ * that leaves a record unfinished.
+ */
+void tls_read_ahead(struct tls_conn *conn, size_t len);
+
 /* Did the last -EAGAIN wait for room to write, rather than for something to read? */
 bool tls_wants_write(const struct tls_conn *conn);
 
-/* Say that nothing more comes (close_notify), if that goes at once. Nothing may be read or written afterwards. */
+/* Say that nothing more comes (close_notify), if that goes at once. Nothing may be written afterwards. */
 void tls_goodbye(struct tls_conn *conn);
+
+/* There will be no goodbye: what the stream was to bring has been cut off. */
+void tls_no_goodbye(struct tls_conn *conn);
 
 /* What became of a handshake: "TLSv1.3"; the cipher's name; was an earlier session taken up; SNI or "". */
 const char *tls_version_text(const struct tls_conn *conn);

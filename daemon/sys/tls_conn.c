@@ -19,6 +19,7 @@ struct tls_conn {
 		*server; /* one of the two, and the connection is one of its users */
 	struct tls_client *client;
 	const char *problem; /* static; NULL: nothing has failed */
+	int read_error;	     /* of a read that failed: each further one says the same */
 	bool wants_write;
 	bool is_broken; /* not even a goodbye may follow */
 };
@@ -157,11 +158,19 @@ ssize_t tls_read(struct tls_conn *conn, void *bytes, size_t cap_bytes)
 {
 	size_t got = 0;
 	int result;
+	int err;
 
+	if (conn->read_error)
+		return conn->read_error;
 	ERR_clear_error();
 	errno = 0;
 	result = SSL_read_ex(conn->ssl, bytes, cap_bytes, &got);
-	return result == 1 ? (ssize_t)got : conn_result(conn, result, errno);
+	if (result == 1)
+		return (ssize_t)got;
+	err = conn_result(conn, result, errno);
+	if (err != -EAGAIN)
+		conn->read_error = err;
+	return err;
 }
 
 ssize_t tls_write(struct tls_conn *conn, const void *bytes, size_t len)
@@ -189,6 +198,11 @@ ssize_t tls_write(struct tls_conn *conn, const void *bytes, size_t len)
 	return (ssize_t)total;
 }
 
+void tls_read_ahead(struct tls_conn *conn, size_t len)
+{
+	SSL_set_default_read_buffer_len(conn->ssl, len);
+}
+
 bool tls_wants_write(const struct tls_conn *conn)
 {
 	return conn->wants_write;
@@ -201,6 +215,11 @@ void tls_goodbye(struct tls_conn *conn)
 	ERR_clear_error();
 	(void)SSL_shutdown(conn->ssl); /* once: the other side's is not waited for */
 	ERR_clear_error();
+	conn->is_broken = true;
+}
+
+void tls_no_goodbye(struct tls_conn *conn)
+{
 	conn->is_broken = true;
 }
 

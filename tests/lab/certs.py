@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Certificates of the tests: an authority and what it signs, made with the openssl command."""
 import pathlib
+import ssl
 
 from netns import sh
 
@@ -14,6 +15,13 @@ def certificate(authority, *names):
     """Sections of postern.conf for certificates of an authority."""
     return "".join(f'certificate {name} {{ chain = "{authority.dir}/{name}.pem" '
                    f'key = "{authority.dir}/{name}.key" }}\n' for name in names)
+
+
+def trusting(authority):
+    """A client's context that trusts this authority alone, and takes no missing goodbye for an end."""
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    return context
 
 
 class Authority:

@@ -7,7 +7,7 @@ import struct
 import threading
 
 import pytest
-from certs import Authority, certificate
+from certs import Authority, certificate, trusting
 from netns import GOOD4, MAIL4
 from postern_lab import Lab
 
@@ -32,11 +32,13 @@ SERVICES = {
           'backend-ca = "{foreign}"',
     2612: 'backend = { "198.51.100.2:2700" } backend-tls = starttls backend-verify-name = "backend.example.org"',
     2613: 'backend = { "198.51.100.2:2701" } client-address = proxy tls = implicit certificates = { "mx" }',
+    2615: 'type = pop3s backend = { "198.51.100.2:2703" } backend-tls = implicit '
+          'backend-verify-name = "backend.example.org" certificates = { "mx" }',
     2614: 'backend = { "198.51.100.2:2702" } backend-tls = implicit backend-verify-name = "backend.example.org"',
 }
 SERVICE = """
 service s{port} {{
-	type = smtp policy = global listen = {{ "0.0.0.0:{port}" }}
+	policy = global listen = {{ "0.0.0.0:{port}" }}
 	{settings}
 }}
 """
@@ -54,7 +56,7 @@ def authority(tmp_path_factory):
 def lab(authority, tmp_path_factory):
     foreign = Authority(tmp_path_factory.mktemp("foreign"), "somebody else")
     services = "".join(
-        SERVICE.format(port=port, settings=s.replace("{foreign}", str(foreign.ca))
+        SERVICE.format(port=port, settings=("" if "type" in s else "type = smtp ") + s.replace("{foreign}", str(foreign.ca))
                        + ("" if "backend-ca" in s or "backend-tls" not in s else f' backend-ca = "{authority.ca}"'))
         for port, s in SERVICES.items())
     with Lab("tlsback", top=certificate(authority, "mx"), services=services, gates=1,
@@ -164,6 +166,36 @@ def test_words_behind_the_go_ahead_of_the_backend_are_refused(lab):
     assert got in ([b"STARTTLS\r\n"], [b"STARTTLS\r\n", b""])
 
 
+@pytest.mark.parametrize("is_cut", [False, True], ids=["an end", "a cut"])
+def test_a_cut_is_passed_on_as_one(lab, authority, is_cut):
+    """Half a mailbox must not look like a whole one, whoever cut it off."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.dir / "backend.pem", authority.dir / "backend.key")
+
+    def serve(sock, got):
+        inside = context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)
+        inside.sendall(b"+OK ready\r\n")
+        while (line := inside.recv(1000)) and not line.startswith(b"RETR"):
+            got.append(line)
+            inside.sendall(b"+OK\r\n.\r\n" if line.startswith(b"CAPA") else b"+OK\r\n")
+        inside.sendall(b"+OK 1000 octets\r\nhalf a mess")
+        if not is_cut:
+            with contextlib.suppress(OSError):
+                inside.unwrap()
+        inside.close()
+
+    with listening(lab, 2703, serve):
+        client = trusting(authority).wrap_socket(lab.connect(GOOD4, 2615), server_hostname=NAME,
+                                                 suppress_ragged_eofs=False)
+        for line in (b"", b"USER anna\r\n", b"PASS secret\r\n", b"RETR 1\r\n"):
+            client.sendall(line)
+            assert client.recv(100).startswith(b"+OK")
+        with pytest.raises(ssl.SSLError, match="(?i)eof") if is_cut else contextlib.nullcontext():
+            while client.recv(100):
+                pass
+        client.close()
+
+
 def extensions(header):
     """Type -> value of the extensions of a PROXY header, version 2."""
     assert header[:12] == b"\r\n\r\n\0\r\nQUIT\n" and header[12] == 0x21
@@ -182,9 +214,8 @@ def test_the_backend_hears_of_the_clients_tls(lab, authority):
         got.append(sock.recv(1000))
         sock.sendall(b"220 backend ESMTP\r\n")
 
-    context = ssl.create_default_context(cafile=str(authority.ca))
     with listening(lab, 2701, serve) as got:
-        with context.wrap_socket(lab.connect(GOOD4, 2613), server_hostname=NAME) as client:
+        with trusting(authority).wrap_socket(lab.connect(GOOD4, 2613), server_hostname=NAME) as client:
             client.recv(100)
             client.sendall(b"EHLO client.example.com\r\n")
             client.recv(1000)

@@ -181,6 +181,7 @@ static void an_end_without_a_goodbye_is_a_cut(void **state)
 	close_fd(&ends.fds[1]);
 	assert_int_equal(tls_read(ends.server, text, sizeof(text)), 4);
 	assert_int_equal(tls_read(ends.server, text, sizeof(text)), -ENODATA);
+	assert_int_equal(tls_read(ends.server, text, sizeof(text)), -ENODATA);
 }
 
 static void a_full_socket_makes_the_writer_wait(void **state)
