@@ -63,11 +63,6 @@ int conf_validate_tls(const struct conf *conf, const struct conf_service *servic
 			return problem_set(out_problem,
 					   "service '%s': there is no such certificate",
 					   service->name);
-	if (service->tls == TLS_MODE_PASSTHROUGH)
-		return problem_set(
-			out_problem,
-			"service '%s': tls = passthrough is not in this version",
-			service->name);
 	if (conf_service_has_tls(service) && service->certificate_count == 0)
 		return problem_set(
 			out_problem,
@@ -79,7 +74,7 @@ int conf_validate_tls(const struct conf *conf, const struct conf_service *servic
 		return problem_set(
 			out_problem,
 			"service '%s': client-address = xclient cannot be said inside the TLS of "
-			"others: with tls = passthrough it is none or proxy",
+			"others: with tls = passthrough it is none, proxy or transparent",
 			service->name);
 	if (service_auth_tls_check(service, out_problem) != 0)
 		return -EINVAL;

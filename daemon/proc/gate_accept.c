@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "proc/gate_imap.h"
+#include "proc/gate_pass.h"
 #include "proc/gate_pop3.h"
 #include "proc/gate_smtp.h"
 #include "proc/gate_verdict.h"
@@ -39,6 +40,8 @@ static const struct session_protocol *accept_protocol(const struct conf_service 
 		[SERVICE_IMAPS] = &imap_protocol,
 	};
 
+	if (service->tls == TLS_MODE_PASSTHROUGH)
+		return &pass_protocol;
 	assert(by_type[service->type]); /* conf_validate() lets no other have a listener */
 	return by_type[service->type];
 }

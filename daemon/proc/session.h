@@ -176,6 +176,7 @@ struct session {
 	union {
 		struct smtp_state smtp;
 		struct mailbox_state mailbox;
+		struct relay_stream pass; /* tls = passthrough */
 	};
 	uint16_t helo_len;
 	char helo[CONF_HOST_MAX]; /* as the client said it */

@@ -2,8 +2,8 @@
 """A real mail host: Postfix, with SASL and mailboxes through Dovecot, in a namespace.
 
 Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate; with a
-certificate also 2530 with STARTTLS, which has to come before a mail, 2531 with implicit TLS, and 2532 as 2530 behind
-the PROXY protocol. Ports of Dovecot: POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the
+certificate also 2530 with STARTTLS, which has to come before a mail, 2531 with implicit TLS, 2532 and 2533 as these two
+behind the PROXY protocol. Ports of Dovecot: POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the
 PROXY protocol; IMAP likewise, 143 with ID, and 1143. Accounts: USER/PASSWORD, ODD_USER/ODD_PASSWORD, and DISABLED,
 which may not log in with DISABLED_PASSWORD. Everything lives below one directory and ends with stop().
 """
@@ -77,6 +77,9 @@ MASTER_TLS = """
   -o smtpd_tls_wrappermode=yes
 2532      inet  n - n - - smtpd
   -o smtpd_tls_security_level=encrypt
+  -o smtpd_upstream_proxy_protocol=haproxy
+2533      inet  n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
   -o smtpd_upstream_proxy_protocol=haproxy
 tlsmgr    unix  - - n 1000? 1 tlsmgr
 """

@@ -180,6 +180,21 @@ static const struct {
 	{"TLS asked for where there is none",
 	 POLICY SERVICE("submission", "require-tls-for-auth = yes"),
 	 "postern.conf: ", "lets nobody log in"},
+	{"TLS of its own where it passes that of others",
+	 POLICY
+	 "service s { type = imaps policy = p backend = { \"192.0.2.9:993\" } tls = passthrough "
+	 "backend-tls = implicit }\n",
+	 "postern.conf: ", "take backend-tls out"},
+	{"words inside the TLS of others",
+	 POLICY
+	 "service s { type = imaps policy = p backend = { \"192.0.2.9:993\" } tls = passthrough "
+	 "client-address = xclient }\n",
+	 "postern.conf: ", "it is none, proxy or transparent"},
+	{"logins inside the TLS of others",
+	 POLICY
+	 "service s { type = imaps policy = p backend = { \"192.0.2.9:993\" } tls = passthrough "
+	 "require-tls-for-auth = yes }\n",
+	 "postern.conf: ", "sees no login"},
 	{"a backend without a name", POLICY SERVICE("smtp", "backend-tls = starttls"),
 	 "postern.conf: ", "backend-verify-name is missing"},
 	{"no file of authorities",
@@ -229,6 +244,8 @@ static const struct {
 	{"in the clear although it should not",
 	 POLICY SERVICE("submissions", "tls = none"), "set tls = implicit"},
 	{"nobody shows it", POLICY MX SERVICE("smtp", ""), "no service has it"},
+	{"the TLS of others is no clear text",
+	 POLICY SERVICE("imaps", "tls = passthrough"), NULL},
 	{"expired",
 	 POLICY "certificate old { chain = \"old.pem\" key = \"old.key\" }\n" SERVICE(
 		 "smtp", "tls = starttls certificates = { old }"),
