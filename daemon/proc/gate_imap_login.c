@@ -22,6 +22,12 @@ static struct sasl_dialogue *dialogue_of(struct session *s)
 /* To the backend, and no copy stays. */
 static void pass_on(struct session *s, struct buf *text)
 {
+	/* A backend that answered the last login without reading all of it. */
+	if (!leg_make_room(&s->backend, text->len)) {
+		explicit_bzero(text->text, text->len);
+		mailbox_backend_lost(s);
+		return;
+	}
 	leg_put(&s->backend, text->text, text->len);
 	leg_flush_secret(&s->backend);
 	explicit_bzero(text->text, text->len);

@@ -35,8 +35,8 @@ def b64(text):
 class Raw:
     """A client that sends what it is told and reads whole lines."""
 
-    def __init__(self, lab, source=GOOD4):
-        self.sock = lab.connect(source, 143, TIMEOUT_S)
+    def __init__(self, lab, source=GOOD4, port=143):
+        self.sock = lab.connect(source, port, TIMEOUT_S)
         self.port = self.sock.getsockname()[1]
         self.file = self.sock.makefile("rb")
         self.greeting = self.line()

@@ -4,8 +4,9 @@
 Ports of Postfix: 25 plain, 2525 expects the PROXY protocol, 2526 takes XCLIENT from the gate; with a
 certificate also 2530 with STARTTLS, which has to come before a mail, 2531 with implicit TLS, 2532 and 2533 as these two
 behind the PROXY protocol. Ports of Dovecot: POP3 110, which takes XCLIENT from the gate, too, and 1110, which expects the
-PROXY protocol; IMAP likewise, 143 with ID, and 1143. Accounts: USER/PASSWORD, ODD_USER/ODD_PASSWORD, and DISABLED,
-which may not log in with DISABLED_PASSWORD. Everything lives below one directory and ends with stop().
+PROXY protocol; IMAP likewise, 143 with ID, and 1143; with a certificate STARTTLS on all of them, and 995 and 993 with
+implicit TLS. Accounts: USER/PASSWORD, ODD_USER/ODD_PASSWORD, and DISABLED, which may not log in with
+DISABLED_PASSWORD. Everything lives below one directory and ends with stop().
 """
 import base64
 import os
@@ -180,6 +181,12 @@ service stats {{
 }}
 """
 
+DOVECOT_TLS = """
+ssl = yes
+ssl_cert = <{chain}
+ssl_key = <{key}
+"""
+
 
 class MailHost:
     """host: the namespace it runs in; address: where it is reached there."""
@@ -211,7 +218,8 @@ class MailHost:
         (self.dir / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n{user}:{{PLAIN.B64}}{odd}\n"
                                         f"{DISABLED}:{{PLAIN}}{DISABLED_PASSWORD}::::::nologin=y\n")
         (self.dir / "users").chmod(0o644)
-        (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))
+        dovecot_tls = DOVECOT_TLS.format(chain=self.tls[0], key=self.tls[1]) if self.tls else ""
+        (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values) + dovecot_tls)
         self._postfix("check")
         self.start_dovecot()
         self._postfix("start")

@@ -103,6 +103,24 @@ def wait_for(what, condition, seconds=10.0):
         time.sleep(0.02)
 
 
+def writable_memory(pid):
+    """What the process holds in memory that it can write."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span, access = line.split()[:2]
+            start, end = (int(n, 16) for n in span.split("-"))
+            if access.startswith("rw") and end - start < 1 << 31:
+                try:
+                    mem.seek(start)
+                    while start < end:
+                        found.append(mem.read(min(1 << 20, end - start)))
+                        start += 1 << 20
+                except OSError:
+                    pass
+    return b"".join(found)
+
+
 class Lab:
     def __init__(self, tag, **settings):
         self.tag = f"{tag}-{os.getpid()}"

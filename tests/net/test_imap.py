@@ -8,7 +8,7 @@ import pytest
 from imap_lab import Imap, Raw, b64, closed, field, imap_service
 from mailhost import DISABLED, DISABLED_PASSWORD, ODD_PASSWORD, ODD_USER, PASSWORD, USER
 from netns import GATE4, GATE6, GOOD4, GOOD6
-from postern_lab import wait_for
+from postern_lab import wait_for, writable_memory
 
 LAB = {"services": imap_service("xclient"), "gates": 1, "policy": "strikes = observe",
        "limits": "errors-max = 50\n\tcommands-max = 200"}
@@ -274,3 +274,35 @@ def test_no_client_says_who_it_is(lab):
     assert "192.0.2.99" not in lab.mail.log("dovecot.log")
     assert "session=<mine>" not in lab.mail.log("dovecot.log")
     assert f"session=<{field(closed(lab, client.port), 'id')}>" in lab.mail.log("dovecot.log")
+
+
+def test_no_secret_stays_behind(lab):
+    secrets = [f"Xyzzy-imap-{what}" for what in ("login", "quoted", "literal", "plain", "syntax", "nonsense", "piece")]
+    with Raw(lab) as client:
+        client.ask(f"a LOGIN {'u' * 500} {secrets[0]}")  # where nothing that comes later overwrites it
+        client.ask(f"b LOGIN {USER} \"{secrets[1]}\"")
+        client.send(f"c LOGIN {USER} {{{len(secrets[2])}}}\r\n")
+        client.line()
+        client.send(secrets[2] + "\r\n")
+        client.until("c")
+        client.ask(f"d AUTHENTICATE PLAIN {b64(chr(0) + USER + chr(0) + secrets[3])}")
+        client.ask(f"e LOGIN {USER} {secrets[4]} {secrets[4]}")
+        client.ask(f"f AUTHENTICATE NONESUCH {b64(secrets[5])}")
+        whole = f"g NOOP\r\nh LOGIN {USER} {secrets[6]}\r\n"
+        for cut in range(0, len(whole), 7):
+            client.send(whole[cut:cut + 7])
+        client.until("h")
+        # In the last moment, ahead of a backend that is not there.
+        lab.mail.kill_dovecot()
+        with Raw(lab) as late:
+            secrets.append("Xyzzy-imap-too-late")
+            late.send(f"a LOGIN {USER} {secrets[-1]}\r\n")
+            assert late.line().startswith("* BYE")
+        lab.mail.start_dovecot()
+        pid, = lab.pids("gate")
+        held = writable_memory(pid)
+    assert b"postern" in held and USER.encode() in held
+    for text in secrets:
+        for form in (text, b64(text), b64(f"\0{USER}\0{text}")):
+            assert form.encode() not in held, form
+            assert form not in lab.log()

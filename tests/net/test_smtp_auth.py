@@ -7,7 +7,7 @@ import re
 import pytest
 from mailhost import PASSWORD, USER
 from netns import GOOD4
-from postern_lab import wait_for
+from postern_lab import wait_for, writable_memory
 
 LAB = {"policy": "strikes = observe", "gates": 1,
        "limits": "errors-max = 1000\n\tcommands-max = 1000\n\tsessions-per-client-max = 200"}
@@ -141,24 +141,6 @@ def test_no_login_amid_a_message(lab):
     client.quit()
 
 
-def memory(pid):
-    """What the process holds in memory that it can write."""
-    found = []
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
-        for line in maps:
-            span, access = line.split()[:2]
-            start, end = (int(n, 16) for n in span.split("-"))
-            if access.startswith("rw") and end - start < 1 << 31:
-                try:
-                    mem.seek(start)
-                    while start < end:
-                        found.append(mem.read(min(1 << 20, end - start)))
-                        start += 1 << 20
-                except OSError:
-                    pass
-    return b"".join(found)
-
-
 def test_no_secret_stays_behind(lab):
     secrets = ["Xyzzy-secret-first", "Xyzzy-secret-other", "Xyzzy-secret-third", "Xyzzy-secret-fourth"]
     client = lab.smtp(GOOD4)
@@ -178,7 +160,7 @@ def test_no_secret_stays_behind(lab):
     assert [client.getreply()[0] for _ in range(4)] == [250, 250, 250, 535]
     client.docmd("AUTH PLAIN " + plain(PASSWORD))
     pid, = lab.pids("gate")
-    held = memory(pid)
+    held = writable_memory(pid)
     assert b"postern" in held and USER.encode() in held
     for text in secrets + [PASSWORD]:
         for form in (text, plain(text), b64(text)):
