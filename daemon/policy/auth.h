@@ -23,6 +23,9 @@ enum auth_by {
 	AUTH_BY_COUNT,
 };
 
+/* Another number for another layout: a new program reads what an old one has left. */
+#define AUTH_RECENT_LAYOUT 1
+
 /* The last login of a client over POP3 or IMAP. It lies in shared memory: no pointers, no padding. */
 struct auth_recent {
 	/* Boot-time clock: of the login, or of the end of the last session that it began;

@@ -13,6 +13,8 @@
 #define HOUR_S	 (60 * MINUTE_S)
 #define DAY_S	 (24 * HOUR_S)
 
+#define SESSIONS_PER_CLIENT 50
+
 static const struct conf_strikes strikes_defaults = {
 	.max = 5,
 	.window_s = 10 * MINUTE_S,
@@ -30,7 +32,7 @@ static const struct conf_greylist greylist_defaults = {
 
 static const struct conf_limits limits_defaults = {
 	.sessions_max = 10000,
-	.sessions_per_client_max = 50,
+	.sessions_per_client_max = SESSIONS_PER_CLIENT,
 	.line_max_bytes = 2048, /* 512 of RFC 5321 and room for what extensions add */
 	.errors_max = 20,
 	.commands_max = 100,
@@ -102,6 +104,7 @@ void conf_service_init(struct conf_service *service)
 		.type = SERVICE_SMTP,
 		.client_address = CLIENT_ADDRESS_NONE,
 		.bare_newline = BARE_NEWLINE_NORMALIZE,
+		.sessions_per_client_max = SESSIONS_PER_CLIENT,
 		.backend_verify = true,
 		.backend_ca = "/etc/ssl/certs/ca-certificates.crt",
 	};

@@ -217,8 +217,9 @@ struct conf_service {
 	uint8_t client_address; /* enum client_address */
 	uint8_t bare_newline;	/* enum bare_newline */
 	bool apop;		/* POP3: connect at once for the timestamp of APOP */
-	char aa_login[AUTH_USER_MAX]; /* XCLIENT LOGIN for AA; "": none */
-	bool accept_proxy;	      /* a trusted proxy begins with a PROXY header */
+	uint32_t sessions_per_client_max; /* of one client at this service */
+	char aa_login[AUTH_USER_MAX];	  /* XCLIENT LOGIN for AA; "": none */
+	bool accept_proxy;		  /* a trusted proxy begins with a PROXY header */
 	bool intercept; /* nftables leads ports to listen, which is on loopback; no backend: where the client went */
 	uint8_t fail_mode;     /* enum fail_mode, of an intercepted service */
 	uint8_t listen_count;  /* 0 for SERVICE_TCP */

@@ -399,6 +399,10 @@ static int service_check(const struct conf *conf, const struct conf_service *ser
 	    accept_proxy_check(conf, service, out_problem) != 0 ||
 	    aa_login_check(service, out_problem) != 0)
 		return -EINVAL;
+	if (service->sessions_per_client_max < 1)
+		return problem_set(out_problem,
+				   "service '%s': sessions-per-client-max: 1 or more",
+				   service->name);
 	if (service->type == SERVICE_TCP)
 		return service_tcp_check(service, out_problem);
 	return service_proxied_check(service, out_problem);

@@ -13,6 +13,8 @@
 #include "proc/config_fill.h"
 #include "proc/config_names.h"
 
+#define IMAP_SESSIONS_PER_CLIENT 40
+
 /* The name of a section becomes the name of a pin, a column and a log value. */
 static bool title_is_valid(const char *title)
 {
@@ -195,6 +197,8 @@ static void load_service(struct config_fill *fill, const struct config_section *
 	check_title(fill, section);
 	fill_object(fill, section, &config_shape_table[SHAPE_SERVICE], service);
 	fill_tls_defaults(section, service);
+	if (!section_setting(section, "sessions-per-client-max", 0))
+		service->sessions_per_client_max = 0; /* see load_defaults() */
 	if (!section_setting(section, "type", 0))
 		report_error(
 			&fill->config->report, at,
@@ -263,6 +267,14 @@ static void load_certificates(struct config_fill *fill, const struct config_tree
 	}
 }
 
+/* A mail program holds a connection for each folder that it watches; elsewhere the limit of all is enough. */
+static uint32_t default_sessions(const struct conf *conf, uint8_t type)
+{
+	return type == SERVICE_IMAP || type == SERVICE_IMAPS
+		       ? IMAP_SESSIONS_PER_CLIENT
+		       : conf->limits.sessions_per_client_max;
+}
+
 static void load_defaults(struct conf *conf)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -275,6 +287,13 @@ static void load_defaults(struct conf *conf)
 	    (gethostname(conf->hostname, sizeof(conf->hostname)) ||
 	     conf->hostname[sizeof(conf->hostname) - 1] != '\0'))
 		(void)text_copy(conf->hostname, sizeof(conf->hostname), "localhost");
+	for (uint8_t i = 0; i < conf->service_count; i++) {
+		struct conf_service *service = &conf->services[i];
+
+		if (service->sessions_per_client_max == 0)
+			service->sessions_per_client_max =
+				default_sessions(conf, service->type);
+	}
 }
 
 static bool speaks_smtp(const struct conf_service *service)

@@ -424,6 +424,8 @@ static const struct config_field service_fields[] = {
 	CHOICE("bare-newline", struct conf_service, bare_newline, bare_newline_names),
 	YES("accept-proxy", struct conf_service, accept_proxy),
 	TEXT("aa-login", struct conf_service, aa_login),
+	NUMBER("sessions-per-client-max", struct conf_service, sessions_per_client_max, 1,
+	       1000000),
 	CHOICE("tls", struct conf_service, tls, tls_names),
 	LIST("certificates", store_certificate),
 	CHOICE("tls-min", struct conf_service, tls_min, tls_min_names),

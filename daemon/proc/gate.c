@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "proc/backend.h"
 #include "proc/gate_accept.h"
+#include "proc/gate_count.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_grey.h"
 #include "proc/gate_test.h"
@@ -136,25 +137,41 @@ static bool shared_is_fine(const struct prefix_set *set, uint32_t what)
 	return set && prefix_set_value_bytes(set) == value_bytes;
 }
 
-static void gate_take_shared(struct gate *gate, const struct msg_shared *message, int fd)
+/* 0; -EPROTO, it is not what it should be. */
+static int shared_begin(struct gate *gate, uint32_t what, void *memory, size_t size_bytes)
 {
-	void *memory = mmap(NULL, message->size_bytes, PROT_READ, MAP_SHARED, fd, 0);
-	const uint32_t what = message->what;
 	const struct prefix_set *set;
 
+	if (what == SHARED_SESSIONS)
+		return count_take_memory(gate, memory, size_bytes) ? -EPROTO : 0;
+	set = prefix_set_attach(memory, size_bytes);
+	if (!shared_is_fine(set, what))
+		return -EPROTO;
+	gate->shared[what] = set;
+	return 0;
+}
+
+static void gate_take_shared(struct gate *gate, const struct msg_shared *message, int fd)
+{
+	const int access = message->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	const uint32_t what = message->what;
+	void *memory;
+
+	/* The gates' own comes with each ledger's, and stays. */
+	if (what == SHARED_SESSIONS && gate->shared_memory[what])
+		return;
+	memory = mmap(NULL, message->size_bytes, access, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED) {
 		gate_fail(gate, "shared-memory", -errno);
 		return;
 	}
-	set = prefix_set_attach(memory, message->size_bytes);
-	if (!shared_is_fine(set, what)) {
+	if (shared_begin(gate, what, memory, message->size_bytes)) {
 		(void)munmap(memory, message->size_bytes);
 		gate_fail(gate, "shared-memory", -EPROTO);
 		return;
 	}
 	if (gate->shared_memory[what])
 		(void)munmap(gate->shared_memory[what], gate->shared_bytes[what]);
-	gate->shared[what] = set;
 	gate->shared_memory[what] = memory;
 	gate->shared_bytes[what] = message->size_bytes;
 }

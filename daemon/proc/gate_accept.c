@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "proc/gate_count.h"
 #include "proc/gate_imap.h"
 #include "proc/gate_pass.h"
 #include "proc/gate_pop3.h"
@@ -141,7 +142,6 @@ static void accept_one(struct gate_listener *listener, int fd,
 		       const struct sock_peer *peer)
 {
 	struct gate *gate = listener->gate;
-	const uint32_t per_client = gate->conf->limits.sessions_per_client_max;
 	const struct verdict verdict = gate_verdict(gate, listener->service, &peer->addr);
 	const struct session_start start = {
 		.fd = fd,
@@ -154,6 +154,7 @@ static void accept_one(struct gate_listener *listener, int fd,
 	const bool is_proxied =
 		session_needs_proxy(gate->conf, listener->service, &peer->addr);
 	struct session *session;
+	const char *limit;
 
 	if (accept_is_stray(listener, fd)) {
 		close_fd(&fd);
@@ -166,10 +167,11 @@ static void accept_one(struct gate_listener *listener, int fd,
 	if (!is_proxied)
 		accept_note(gate, &start, DETECT_CONNECTS);
 	/* Of those of a trusted proxy each is counted when it has said whose it is. */
-	if (!is_proxied &&
-	    session_count_client(gate, &peer->addr, per_client) >= per_client) {
+	limit = is_proxied ? NULL
+			   : count_limit(gate, &peer->addr, listener->service, false);
+	if (limit) {
 		accept_note(gate, &start, DETECT_CROWDED);
-		accept_turn_away(listener, fd, peer, "sessions-per-client-max");
+		accept_turn_away(listener, fd, peer, limit);
 		return;
 	}
 	session = accept_session(gate, &start);
@@ -177,10 +179,12 @@ static void accept_one(struct gate_listener *listener, int fd,
 		accept_turn_away(listener, fd, peer, "sessions-max");
 		return;
 	}
-	if (is_proxied)
+	if (is_proxied) {
 		session_begin_proxy(session);
-	else
-		session_open(session);
+		return;
+	}
+	session_count(session);
+	session_open(session);
 }
 
 static void accept_failed(struct gate *gate, int err)

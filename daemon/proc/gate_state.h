@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/prefix_set.h"
+#include "base/tally.h"
 #include "proc/channel.h"
 #include "proc/gate_mailbox_state.h"
 #include "proc/gate_pool.h"
@@ -92,9 +93,9 @@ struct gate {
 	uint32_t session_count;
 	uint32_t *free_sessions; /* stack of indexes */
 	uint32_t *
-		clients; /* hash of clients: index of the first session, or GATE_NO_SESSION */
-	uint32_t *ids;	    /* the same by session number */
-	uint32_t hash_mask; /* of both */
+		ids; /* hash of session numbers: index of the first, or GATE_NO_SESSION */
+	uint32_t hash_mask;
+	struct tally counts; /* sessions of each client, at all gates */
 	uint8_t client_seed[16];
 
 	struct pool small, big;

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/auth.h"
 #include "proc/keeper_state.h"
 
 #define HANDOVER_VARIABLE "POSTERN_HANDOVER"
@@ -134,6 +135,16 @@ static json_t *listener_json(const struct keeper *keeper,
 			 (int)listener->endpoint.port, "fds", fds);
 }
 
+/* Recent logins are stored nowhere but in memory. */
+static json_t *logins_json(const struct keeper *keeper)
+{
+	const int fd = keeper->memories[SHARED_LOGINS].fd;
+
+	if (fd < 0 || !keep_open(fd))
+		return json_null();
+	return json_pack("{s:i, s:i}", "fd", fd, "layout", AUTH_RECENT_LAYOUT);
+}
+
 static json_t *gates_json(const struct keeper *keeper)
 {
 	json_t *pids = json_array();
@@ -157,9 +168,10 @@ void handover_exec(struct keeper *keeper)
 	for (size_t i = 0; i < keeper->listener_count; i++)
 		(void)json_array_append_new(listeners,
 					    listener_json(keeper, &keeper->listeners[i]));
-	all = json_pack("{s:i, s:i, s:i, s:o, s:o}", "format", HANDOVER_FORMAT, "lock",
-			keeper->lock_fd, "control", keeper->control_fd, "listeners",
-			listeners, "gates", gates_json(keeper));
+	all = json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "format", HANDOVER_FORMAT,
+			"lock", keeper->lock_fd, "control", keeper->control_fd,
+			"listeners", listeners, "gates", gates_json(keeper), "logins",
+			logins_json(keeper));
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	json_decref(all);
 	if (text && keep_open(keeper->lock_fd) && keep_open(keeper->control_fd) &&
@@ -202,13 +214,25 @@ static bool take_listener(struct keeper_listener *listener, const json_t *value)
 	       addr_parse(addr, &listener->endpoint.addr) == 0;
 }
 
-static void take_all(struct keeper_handover *handover, const json_t *all)
+/* Of a layout that is not ours nothing can be read; the descriptor is closed. */
+static void take_logins(struct keeper *keeper, const json_t *value)
 {
+	const json_int_t layout = json_integer_value(json_object_get(value, "layout"));
+	AUTO(close_fd) int fd = fd_of(json_object_get(value, "fd"));
+
+	if (fd >= 0 && layout == AUTH_RECENT_LAYOUT)
+		keeper->memories[SHARED_LOGINS].fd = TAKE_FD(fd);
+}
+
+static void take_all(struct keeper *keeper, const json_t *all)
+{
+	struct keeper_handover *handover = &keeper->handover;
 	const json_t *value;
 	size_t i;
 
 	handover->lock_fd = fd_of(json_object_get(all, "lock"));
 	handover->control_fd = fd_of(json_object_get(all, "control"));
+	take_logins(keeper, json_object_get(all, "logins"));
 	json_array_foreach(json_object_get(all, "listeners"), i, value)
 	{
 		if (handover->listener_count < KEEPER_LISTENERS_MAX &&
@@ -236,7 +260,7 @@ void handover_take(struct keeper *keeper)
 		return;
 	all = json_loads(text, 0, NULL);
 	if (json_integer_value(json_object_get(all, "format")) == HANDOVER_FORMAT)
-		take_all(handover, all);
+		take_all(keeper, all);
 	json_decref(all);
 	(void)unsetenv(HANDOVER_VARIABLE);
 	log_info("event=handover listeners=%zu gates=%zu", handover->listener_count,

@@ -84,6 +84,27 @@ static int listener_open(struct keeper *keeper, const struct conf_endpoint *endp
 	return err;
 }
 
+/* All connections of a load balancer come from one address, and one gate alone should not have them all. */
+static void listeners_spread(const struct keeper *keeper, const struct conf *conf)
+{
+	for (size_t i = 0; i < keeper->listener_count; i++) {
+		const struct keeper_listener *listener = &keeper->listeners[i];
+		const int service = endpoint_service(conf, &listener->endpoint);
+		char text[ADDR_TEXT_MAX + 16];
+		int err;
+
+		if (service < 0)
+			continue;
+		err = listen_spread(listener->fds[0],
+				    (enum addr_family)listener->endpoint.addr.family,
+				    conf->gates, conf->services[service].accept_proxy);
+		endpoint_format(&listener->endpoint, text, sizeof(text));
+		if (err)
+			log_warn("event=warning what=listen path=%s reason=\"%s\"", text,
+				 strerror(-err));
+	}
+}
+
 int listeners_open(struct keeper *keeper, const struct conf *conf, size_t *out_opened,
 		   char problem[KEEPER_PROBLEM_MAX])
 {
@@ -111,6 +132,8 @@ int listeners_open(struct keeper *keeper, const struct conf *conf, size_t *out_o
 		listeners_undo(keeper, keeper->listener_count - before);
 	else
 		*out_opened = keeper->listener_count - before;
+	if (!err)
+		listeners_spread(keeper, conf);
 	return err;
 }
 

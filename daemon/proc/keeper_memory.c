@@ -1,31 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * proc/keeper_memory - the memory by which the ledger tells the gates: bans, and recent logins.
+ * proc/keeper_memory - the memory by which the ledger tells the gates (bans, recent logins), and the gates each other
+ * (sessions of each client).
  *
- * Made anew for each ledger, since one that died may have left it in the middle of a change. A gate
+ * The ledger's is made anew for each ledger, since one that died may have left it in the middle of a change. A gate
  * gets it, read-only, when the ledger has said READY: then it is filled. Until a new ledger is so far,
  * gates go on with the old one. Bans are read back from the store; recent logins are stored
- * nowhere, so a new ledger is given the old memory to take them over from.
+ * nowhere, so a new ledger is given the old memory to take them over from; also that of the program before this
+ * one, see keeper_handover. The gates' own is made once: each clears its part when it begins.
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/prefix_set.h"
+#include "base/tally.h"
 #include "policy/auth.h"
 #include "proc/keeper_state.h"
+
+/* The first ones are the ledger's. */
+#define LEDGERS ((size_t)SHARED_LOGINS + 1)
+
+static_assert(SHARED_BANS == 0 && SHARED_LOGINS == 1, "the ledger's come first");
 
 static size_t memory_size(const struct keeper *keeper, enum shared_memory what)
 {
 	const struct conf_limits *limits = &keeper_conf(keeper)->limits;
 
-	if (what == SHARED_LOGINS)
+	switch (what) {
+	case SHARED_LOGINS:
 		return prefix_set_valued_size(limits->am_clients_max,
 					      sizeof(struct auth_recent));
-	return prefix_set_size(limits->bans_max);
+	case SHARED_SESSIONS:
+		/* Each session is counted twice, and no gate has more than all of them. */
+		return tally_size(
+			keeper_conf(keeper)->gates,
+			2 * (limits->sessions_max / keeper_conf(keeper)->gates + 1));
+	case SHARED_BANS:
+	case SHARED_COUNT:
+	default:
+		return prefix_set_size(limits->bans_max);
+	}
 }
 
 void memories_init(struct keeper *keeper)
@@ -47,17 +66,37 @@ static int memory_make(size_t size_bytes, const char *name, int *next_fd)
 	return 0;
 }
 
+/* Once, and for as long as the keeper lives. */
+static int sessions_make(struct keeper *keeper)
+{
+	const size_t size_bytes = memory_size(keeper, SHARED_SESSIONS);
+	struct keeper_memory *memory = &keeper->memories[SHARED_SESSIONS];
+	void *mapped;
+	int err;
+
+	if (memory->fd >= 0)
+		return 0;
+	err = memory_make(size_bytes, "postern-sessions", &memory->fd);
+	if (err)
+		return err;
+	mapped =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+	if (mapped == MAP_FAILED)
+		return -errno;
+	tally_init(mapped);
+	(void)munmap(mapped, size_bytes);
+	return 0;
+}
+
 int memories_make(struct keeper *keeper)
 {
 	static const char *const names[] = {
 		[SHARED_BANS] = "postern-bans",
 		[SHARED_LOGINS] = "postern-logins",
 	};
-	int err = 0;
+	int err = sessions_make(keeper);
 
-	static_assert(sizeof(names) / sizeof(names[0]) == SHARED_COUNT,
-		      "a name for each");
-	for (size_t i = 0; i < SHARED_COUNT && !err; i++)
+	for (size_t i = 0; i < LEDGERS && !err; i++)
 		err = memory_make(memory_size(keeper, (enum shared_memory)i), names[i],
 				  &keeper->memories[i].next_fd);
 	return err;
@@ -82,7 +121,7 @@ int memories_publish(struct keeper *keeper)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < SHARED_COUNT && !err; i++)
+	for (size_t i = 0; i < LEDGERS && !err; i++)
 		err = memory_publish(&keeper->memories[i]);
 	return err;
 }
@@ -99,8 +138,13 @@ static void memory_send(struct keeper_child *child, enum shared_memory what, int
 			bool writable)
 {
 	struct msg msg = {.type = MSG_SHARED};
+	struct stat is;
 
-	msg.shared.size_bytes = memory_size(child->keeper, what);
+	if (fstat(fd, &is)) {
+		child_kill(child, "its memory is not there");
+		return;
+	}
+	msg.shared.size_bytes = (uint64_t)is.st_size;
 	msg.shared.what = what;
 	msg.shared.writable = writable;
 	child_send(child, &msg, fd);
@@ -111,10 +155,12 @@ void memories_send(struct keeper_child *child)
 	const struct keeper_memory *memories = child->keeper->memories;
 	const bool is_ledger = child->role == ROLE_LEDGER;
 
-	for (unsigned int i = 0; i < SHARED_COUNT; i++)
+	for (unsigned int i = 0; i < LEDGERS; i++)
 		memory_send(child, (enum shared_memory)i,
 			    is_ledger ? memories[i].next_fd : memories[i].fd, is_ledger);
-	if (is_ledger && memories[SHARED_LOGINS].fd >= 0)
+	if (!is_ledger)
+		memory_send(child, SHARED_SESSIONS, memories[SHARED_SESSIONS].fd, true);
+	else if (memories[SHARED_LOGINS].fd >= 0)
 		memory_send(child, SHARED_LOGINS, memories[SHARED_LOGINS].fd, false);
 }
 

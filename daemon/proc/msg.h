@@ -104,17 +104,18 @@ struct msg_listener {
 	uint32_t remove; /* 1: close this one instead (no fd) */
 };
 
-/* What the ledger tells all gates by memory, each a prefix_set. */
+/* Memory that processes share. What the ledger tells the gates is a prefix_set each. */
 enum shared_memory {
-	SHARED_BANS,   /* no values */
-	SHARED_LOGINS, /* struct auth_recent of policy/auth.h; group 0 */
+	SHARED_BANS,	 /* no values */
+	SHARED_LOGINS,	 /* struct auth_recent of policy/auth.h; group 0 */
+	SHARED_SESSIONS, /* a tally of base/tally.h: by the gates, for the gates */
 	SHARED_COUNT,
 };
 
 struct msg_shared {
 	uint64_t size_bytes;
 	uint32_t what; /* enum shared_memory */
-	/* 1 for the ledger, which formats it; 0 to the ledger: what the one before it has left. */
+	/* 1 for who writes in it; 0 to the ledger: what the one before it has left. */
 	uint32_t writable;
 };
 

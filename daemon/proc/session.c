@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/siphash.h"
+#include "proc/gate_count.h"
 #include "proc/session_auth.h"
 #include "proc/session_detect.h"
 #include "proc/session_leg.h"
@@ -26,13 +26,6 @@ static_assert(offsetof(struct session, timer) == 0, "the wheel hands back the no
 static uint32_t pool_index(const struct gate *gate, const struct session *session)
 {
 	return (uint32_t)(session - gate->sessions);
-}
-
-static uint32_t client_slot(const struct gate *gate, const struct prefix *client)
-{
-	return (uint32_t)siphash24(gate->client_seed, client->addr.bytes,
-				   sizeof(client->addr.bytes)) &
-	       gate->hash_mask;
 }
 
 static uint32_t *session_table(uint32_t size)
@@ -52,9 +45,8 @@ int session_pool_init(struct gate *gate, uint32_t max)
 		size *= 2;
 	gate->sessions = calloc(max, sizeof(*gate->sessions));
 	gate->free_sessions = calloc(max, sizeof(*gate->free_sessions));
-	gate->clients = session_table(size);
 	gate->ids = session_table(size);
-	if (!gate->sessions || !gate->free_sessions || !gate->clients || !gate->ids) {
+	if (!gate->sessions || !gate->free_sessions || !gate->ids) {
 		session_pool_done(gate);
 		return -ENOMEM;
 	}
@@ -70,23 +62,8 @@ void session_pool_done(struct gate *gate)
 {
 	free_mem(&gate->sessions);
 	free_mem(&gate->free_sessions);
-	free_mem(&gate->clients);
 	free_mem(&gate->ids);
 	gate->session_max = 0;
-}
-
-uint32_t session_count_client(const struct gate *gate, const struct addr *addr,
-			      uint32_t limit)
-{
-	const struct prefix client = prefix_of_client(addr);
-	uint32_t at = gate->clients[client_slot(gate, &client)];
-	uint32_t count = 0;
-
-	for (; at != GATE_NO_SESSION && count < limit;
-	     at = gate->sessions[at].client_next)
-		count += !gate->sessions[at].is_test &&
-			 prefix_contains(&client, &gate->sessions[at].addr);
-	return count;
 }
 
 struct session *session_find(struct gate *gate, uint64_t id)
@@ -101,32 +78,27 @@ struct session *session_find(struct gate *gate, uint64_t id)
 
 static void session_link(struct session *s)
 {
-	struct gate *gate = s->gate;
-	const struct prefix client = prefix_of_client(&s->addr);
-	uint32_t *head = &gate->clients[client_slot(gate, &client)];
+	uint32_t *head = &s->gate->ids[(uint32_t)s->id & s->gate->hash_mask];
 
-	s->client_next = *head;
-	*head = pool_index(gate, s);
-	head = &gate->ids[(uint32_t)s->id & gate->hash_mask];
 	s->id_next = *head;
-	*head = pool_index(gate, s);
+	*head = pool_index(s->gate, s);
 }
 
 static void session_unlink(struct session *s)
 {
-	struct gate *gate = s->gate;
-	const struct prefix client = prefix_of_client(&s->addr);
-	const uint32_t index = pool_index(gate, s);
-	uint32_t *at = &gate->clients[client_slot(gate, &client)];
+	const uint32_t index = pool_index(s->gate, s);
+	uint32_t *at = &s->gate->ids[(uint32_t)s->id & s->gate->hash_mask];
 
 	while (*at != index)
-		at = &gate->sessions[*at].client_next;
-	*at = s->client_next;
-
-	at = &gate->ids[(uint32_t)s->id & gate->hash_mask];
-	while (*at != index)
-		at = &gate->sessions[*at].id_next;
+		at = &s->gate->sessions[*at].id_next;
 	*at = s->id_next;
+}
+
+void session_count(struct session *s)
+{
+	assert(!s->is_counted);
+	s->is_counted = true;
+	count_comes(s->gate, &s->addr, s->service_name);
 }
 
 /* ---- begin and end --------------------------------------------------------------------------- */
@@ -184,14 +156,6 @@ void session_open(struct session *s)
 		s->protocol->greet(s); /* which calls session_run() */
 }
 
-void session_rename(struct session *s, const struct addr *addr, uint16_t port)
-{
-	session_unlink(s);
-	s->addr = *addr;
-	s->port = port;
-	session_link(s);
-}
-
 static void session_finish(struct session *s)
 {
 	struct gate *gate = s->gate;
@@ -206,6 +170,8 @@ static void session_finish(struct session *s)
 	s->protocol->finish(s);
 	wheel_remove(&s->timer);
 	session_unlink(s);
+	if (s->is_counted)
+		count_goes(gate, &s->addr, s->service_name);
 	s->state = SESSION_FREE;
 	gate->session_count--;
 	gate->free_sessions[gate->session_max - 1 - gate->session_count] =

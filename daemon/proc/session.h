@@ -139,8 +139,7 @@ struct session {
 	uint64_t began_ms; /* monotonic clock */
 	uint64_t ends_ms;  /* session_time_max */
 	int64_t began_wall_s;
-	uint32_t client_next; /* in the hash of clients; index or GATE_NO_SESSION */
-	uint32_t id_next;     /* in the hash of numbers */
+	uint32_t id_next; /* in the hash of numbers; index or GATE_NO_SESSION */
 	int service; /* index into conf.services; -1: it has gone from the configuration */
 	struct addr addr;
 	uint16_t port;
@@ -155,6 +154,7 @@ struct session {
 	uint8_t backend_index, backend_tries;
 	uint8_t auth_by;      /* enum auth_by; see session_auth.h */
 	bool has_tried_login; /* user is of this session itself */
+	bool is_counted;      /* among the sessions of its client */
 	bool awaits_proxy;    /* the header of a trusted proxy; see session_proxy.h */
 	bool is_pumping;
 	bool is_test;	/* `postern test`: nothing is remembered of it (gate_test) */
@@ -203,10 +203,6 @@ struct session_start {
 int session_pool_init(struct gate *gate, uint32_t max) MUST_CHECK;
 void session_pool_done(struct gate *gate);
 
-/* Sessions of this client (IPv4 address, IPv6 /64) now, counted up to limit. */
-uint32_t session_count_client(const struct gate *gate, const struct addr *addr,
-			      uint32_t limit);
-
 /* A session for a new connection; NULL if all are in use (start->fd is still the caller's). */
 struct session *session_new(struct gate *gate, const struct session_start *start);
 
@@ -216,8 +212,8 @@ struct session *session_find(struct gate *gate, uint64_t id);
 /* Begin: with TLS, if that comes first, or the greeting. Calls session_run(). */
 void session_open(struct session *session);
 
-/* It is another client's. */
-void session_rename(struct session *session, const struct addr *addr, uint16_t port);
+/* From now on it is one more of its client; see gate_count.h. */
+void session_count(struct session *session);
 
 /* What the backend's socket becomes when sock_connect() has begun; -ENOMEM. */
 int session_attach(struct session *session, struct leg *leg, int fd) MUST_CHECK;

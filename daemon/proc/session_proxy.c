@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "proc/gate_count.h"
 #include "proc/gate_verdict.h"
 #include "proc/session.h"
 #include "proc/session_log.h"
@@ -26,7 +27,8 @@ static void take_client(struct session *s, const struct proxy_header *header)
 	/* LOCAL, UNKNOWN: the proxy speaks for itself, to see whether we live. */
 	if (header->is_local)
 		return;
-	session_rename(s, &header->source, header->source_port);
+	s->addr = header->source;
+	s->port = header->source_port;
 	s->local = header->dest;
 	s->local_port = header->dest_port;
 	/* One of two IPv6 addresses may have been a mapped one. */
@@ -49,7 +51,7 @@ static void turn_away(struct session *s, const char *words, const char *reason)
 static bool client_may_come_in(struct session *s)
 {
 	const struct verdict verdict = gate_verdict(s->gate, s->service, &s->addr);
-	const uint32_t most = s->gate->conf->limits.sessions_per_client_max;
+	const char *limit;
 
 	s->flags = verdict.entry.value;
 	if (verdict.kind != VERDICT_PERMIT) {
@@ -57,9 +59,10 @@ static bool client_may_come_in(struct session *s)
 		turn_away(s, s->protocol->refused, "refused");
 		return false;
 	}
-	/* This one is among them. */
-	if (session_count_client(s->gate, &s->addr, most + 1) > most) {
-		session_log_crowded(s, "sessions-per-client-max");
+	session_count(s);
+	limit = count_limit(s->gate, &s->addr, s->service, true);
+	if (limit) {
+		session_log_crowded(s, limit);
 		turn_away(s, s->protocol->crowded, "crowded");
 		return false;
 	}

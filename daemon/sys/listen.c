@@ -15,6 +15,8 @@
 #define HASH_FACTOR 2654435761u /* odd, near 2^32 divided by the golden ratio */
 #define V4_SOURCE   12		/* of the source address in an IPv4 header, RFC 791 3.1 */
 #define V6_SOURCE   8		/* RFC 8200 3 */
+#define V4_PORT	    20		/* of the source, behind a header without options */
+#define V6_PORT	    40
 
 static int listen_bind(const struct addr *addr, uint16_t port, bool shared, int *out_fd)
 {
@@ -43,38 +45,39 @@ static int listen_bind(const struct addr *addr, uint16_t port, bool shared, int 
 
 /*
  * A packet that begins a connection runs through this program, which answers with the number of
- * the socket. SKF_NET_OFF reaches back to the network header.
+ * the socket. SKF_NET_OFF reaches back to the network header. Options ahead of the port do no harm: then other bytes
+ * of the packet take their place, and they, too, are the same for all packets that count.
  */
-static int listen_choose_by_source(int fd, enum addr_family family, uint32_t count)
+int listen_spread(int fd, enum addr_family family, size_t count, bool by_port)
 {
-	const uint32_t v6 = (uint32_t)SKF_NET_OFF + V6_SOURCE;
-	struct sock_filter v4_code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SKF_NET_OFF + V4_SOURCE),
-		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, HASH_FACTOR),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
-		BPF_STMT(BPF_RET | BPF_A, 0),
+	const bool is_v6 = family == ADDR_V6;
+	const uint32_t source = (uint32_t)SKF_NET_OFF + (is_v6 ? V6_SOURCE : V4_SOURCE);
+	const uint32_t port = (uint32_t)SKF_NET_OFF + (is_v6 ? V6_PORT : V4_PORT);
+	const struct sock_filter word[] = {
+		/* X is what has come before; a word more of what tells clients apart. */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, source),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, source + 4),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, port),
 	};
-	struct sock_filter v6_code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, v6),
-		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, HASH_FACTOR),
-		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, v6 + 4),
-		BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0),
-		BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, HASH_FACTOR),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program = {
-		.len = sizeof(v4_code) / sizeof(v4_code[0]),
-		.filter = v4_code,
-	};
+	const bool is_used[] = {true, is_v6, by_port};
+	struct sock_filter code[3 * 4 + 4];
+	struct sock_fprog program = {.filter = code};
 
-	if (family == ADDR_V6) {
-		program.len = sizeof(v6_code) / sizeof(v6_code[0]);
-		program.filter = v6_code;
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_IMM, 0);
+	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
+		if (!is_used[i])
+			continue;
+		code[program.len++] = word[i];
+		code[program.len++] =
+			(struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0);
+		code[program.len++] = (struct sock_filter)BPF_STMT(
+			BPF_ALU | BPF_MUL | BPF_K, HASH_FACTOR);
+		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_MISC | BPF_TAX, 0);
 	}
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16);
+	code[program.len++] =
+		(struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, (uint32_t)count);
+	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
 		       sizeof(program)))
 		return -errno;
@@ -106,8 +109,8 @@ int listen_open(const struct addr *addr, uint16_t port, size_t count, int *out_f
 		if (listen(fd, LISTEN_BACKLOG))
 			err = -errno;
 		if (!err && made == 0)
-			err = listen_choose_by_source(fd, (enum addr_family)addr->family,
-						      (uint32_t)count);
+			err = listen_spread(fd, (enum addr_family)addr->family, count,
+					    false);
 		if (err)
 			close_fd(&fd);
 		else

@@ -8,6 +8,7 @@
 #ifndef SYS_LISTEN_H
 #define SYS_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,16 @@
  */
 int listen_open(const struct addr *addr, uint16_t port, size_t count,
 		int *out_fds) MUST_CHECK;
+
+/**
+ * listen_spread - say anew how clients are spread over the sockets of an endpoint.
+ * @fd: one of them
+ * @family, @count: as at listen_open()
+ * @by_port: by the source port, too: for who brings the connections of many clients
+ *
+ * Return: 0; -errno, nothing has changed.
+ */
+int listen_spread(int fd, enum addr_family family, size_t count, bool by_port) MUST_CHECK;
 
 /**
  * listen_make_transparent - let sockets take connections to addresses that are not this host's.

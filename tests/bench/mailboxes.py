@@ -124,6 +124,7 @@ service imap {{
 	listen = {{ "0.0.0.0:{plain}" }}
 	backend = {{ "{mail}:{backend}" }}
 	client-address = none
+	sessions-per-client-max = 10000
 }}
 
 service imaps {{
@@ -132,6 +133,7 @@ service imaps {{
 	listen = {{ "0.0.0.0:{tls}" }}
 	backend = {{ "{mail}:{backend}" }}
 	client-address = none
+	sessions-per-client-max = 10000
 	certificates = {{ "bench" }}
 }}
 """

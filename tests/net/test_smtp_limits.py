@@ -14,7 +14,7 @@ from netns import GOOD4, GOOD6, GUESSER6
 from postern_lab import Lab, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
-LAB = {"gates": 1, "policy": "strikes = observe",
+LAB = {"gates": 1, "policy": "strikes = observe", "submission": "sessions-per-client-max = 3",
        "limits": "greeting-timeout = 2s\n\tcommand-timeout = 3s\n\tdata-timeout = 2s\n\tsessions-max = 60\n\t"
                  "sessions-per-client-max = 40\n\terrors-max = 5\n\tcommands-max = 30\n\tline-max = 512"}
 
@@ -134,6 +134,20 @@ def test_sessions_of_one_client_and_of_all(lab):
         sock.close()
     wait_for("there is room again", lambda: not lab.rows("sessions"))
     begin(lab).quit()
+
+
+def test_sessions_of_one_client_at_one_service(lab):
+    held = [lab.connect(GOOD4, 587) for _ in range(4)]
+    assert [sock.recv(512)[:3] for sock in held] == [b"220"] * 3 + [b"421"]
+    assert " limit=sessions-per-client-max-of-service " in lab.wait_event("crowded")[-1]
+    held += [lab.connect(GOOD4), lab.connect("192.0.2.67", 587)]
+    assert [sock.recv(512)[:3] for sock in held[4:]] == [b"220"] * 2, "another service, another client"
+    held[0].close()
+    wait_for("there is room again", lambda: len(lab.rows("sessions")) == 4)
+    again = lab.connect(GOOD4, 587)
+    assert again.recv(512).startswith(b"220")
+    for sock in held + [again]:
+        sock.close()
 
 
 def test_a_storm_of_connections_passes(lab):

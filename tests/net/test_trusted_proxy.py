@@ -280,13 +280,16 @@ def test_a_trusted_proxy_is_never_banned(lab):
     assert lab.rows("why", PROXY4)["protected"] == "trusted proxy"
 
 
-def test_sessions_are_counted_for_the_client(lab):
+def test_sessions_are_counted_for_the_client_at_all_gates_together(lab):
+    """Those of a load balancer are spread over the gates."""
     held = [through(lab, v1(f"198.18.1.{n}", 1100 + n)) for n in range(8)]
     mine = [through(lab, v1("198.18.2.1", 1200 + n)) for n in range(4)]
     with pytest.raises(smtplib.SMTPConnectError) as refused:
         through(lab, v1("198.18.2.1", 1204))
     assert refused.value.smtp_code == 421
     assert "reason=crowded" in ended(lab, "port=1204")[-1]
+    gates = {row["id"][:2] for row in lab.rows("sessions")}
+    assert gates == {"00", "01"}
     for client in held + mine:
         client.quit()
 

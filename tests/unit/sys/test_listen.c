@@ -107,6 +107,45 @@ static void close_all(int *fds)
 		close_fd(&fds[i]);
 }
 
+/* Many connections of one address: of a client, or of a load balancer. */
+static size_t gates_met(const int *fds, const char *source, const char *dest,
+			uint16_t port)
+{
+	size_t met[GATES] = {0}, count = 0;
+
+	for (unsigned int i = 0; i < CLIENTS; i++)
+		met[gate_for(fds, source, dest, port)]++;
+	for (size_t i = 0; i < GATES; i++)
+		count += met[i] > 0;
+	return count;
+}
+
+static void who_brings_many_clients_meets_all_gates(void **state)
+{
+	static const struct {
+		const char *any, *source;
+	} rows[] = {{"0.0.0.0", "127.0.0.1"}, {"::", "::1"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct addr any = addr_of(rows[i].any);
+		int fds[GATES];
+		uint16_t port;
+
+		if (!has_address(rows[i].source))
+			continue;
+		port = free_port(rows[i].source);
+		assert_int_equal(listen_open(&any, port, GATES, fds), 0);
+		assert_int_equal(gates_met(fds, rows[i].source, rows[i].source, port), 1);
+		assert_int_equal(listen_spread(fds[1], any.family, GATES, true), 0);
+		assert_int_equal(gates_met(fds, rows[i].source, rows[i].source, port),
+				 GATES);
+		assert_int_equal(listen_spread(fds[2], any.family, GATES, false), 0);
+		assert_int_equal(gates_met(fds, rows[i].source, rows[i].source, port), 1);
+		close_all(fds);
+	}
+}
+
 static void an_ipv4_client_always_meets_the_same_gate(void **state)
 {
 	const struct addr any = {.family = ADDR_V4};
@@ -198,6 +237,7 @@ static void an_address_of_somebody_else_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_brings_many_clients_meets_all_gates),
 		cmocka_unit_test(an_ipv4_client_always_meets_the_same_gate),
 		cmocka_unit_test(an_ipv6_client_always_meets_the_same_gate),
 		cmocka_unit_test(both_families_share_a_port),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tests/unit/proc/test_config_proxy - who tells postern of a client, and what it tells of him: trusted-proxies,
- * accept-proxy, aa-login.
+ * tests/unit/proc/test_config_client - who tells postern of a client (trusted-proxies, accept-proxy), what it tells of
+ * him (aa-login), and how many sessions he may have.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -58,7 +58,7 @@ static bool says(const struct config *config, bool is_error, const char *words)
 static int set_up(void **state)
 {
 	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/postern-proxy-XXXXXX");
+	(void)snprintf(dir, sizeof(dir), "/tmp/postern-client-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	write_file("a.list", "192.0.2.0/24 PA\n");
 	return 0;
@@ -152,6 +152,28 @@ static void whom_it_trusts_and_that_it_warns(void **state)
 	assert_true(says(unused, false, "no service has accept-proxy"));
 }
 
+#define IMAP \
+	"type = imap policy = p backend = { \"192.0.2.9:143\" } listen = { \"192.0.2.1:%u\" }"
+
+static void how_many_sessions_a_client_may_have(void **state)
+{
+	AUTO(config_free) struct config *config = NULL;
+	const struct conf_service *services;
+	char text[512];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+		       "} service i { " IMAP " } service j { " IMAP
+		       " sessions-per-client-max = 7",
+		       143, 144);
+	assert_int_equal(load("limits { sessions-per-client-max = 30 }", text, &config),
+			 0);
+	services = config->conf.services;
+	assert_int_equal(services[0].sessions_per_client_max, 30);
+	assert_int_equal(services[1].sessions_per_client_max, 40);
+	assert_int_equal(services[2].sessions_per_client_max, 7);
+}
+
 int main(void)
 {
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -159,7 +181,8 @@ int main(void)
 		IN_DIRECTORY(each_mistake_has_its_place),
 		IN_DIRECTORY(the_kernel_reads_no_header),
 		IN_DIRECTORY(whom_it_trusts_and_that_it_warns),
+		IN_DIRECTORY(how_many_sessions_a_client_may_have),
 	};
 
-	return cmocka_run_group_tests_name("proc/config proxy", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("proc/config client", tests, NULL, NULL);
 }
