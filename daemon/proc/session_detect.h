@@ -2,8 +2,8 @@
 /*
  * proc/session_detect - who attempts a denial of service? (flag BAN)
  *
- * A client's address always meets the same gate, so what a gate counts is all there is. The ledger hears of an
- * attempt, and bans.
+ * A client's address always meets the same gate, so what a gate counts is all there is; only of clients that a load
+ * balancer brings each gate counts its own. The ledger hears of an attempt, and bans.
  */
 #ifndef PROC_SESSION_DETECT_H
 #define PROC_SESSION_DETECT_H

@@ -11,6 +11,7 @@
 #include "proc/gate_count.h"
 #include "proc/gate_verdict.h"
 #include "proc/session.h"
+#include "proc/session_detect.h"
 #include "proc/session_log.h"
 #include "proc/session_tls.h"
 #include "wire/proxy.h"
@@ -47,6 +48,18 @@ static void turn_away(struct session *s, const char *words, const char *reason)
 	session_end_after_flush(s, reason);
 }
 
+static void note(struct session *s, enum detector detector)
+{
+	const struct detect_event event = {
+		.addr = s->addr,
+		.flags = s->flags,
+		.service = s->service,
+		.detector = detector,
+	};
+
+	detect_note(s->gate, &event);
+}
+
 /* As at accept, with the address inside. Return: false, it has been turned away. */
 static bool client_may_come_in(struct session *s)
 {
@@ -59,9 +72,11 @@ static bool client_may_come_in(struct session *s)
 		turn_away(s, s->protocol->refused, "refused");
 		return false;
 	}
+	note(s, DETECT_CONNECTS);
 	session_count(s);
 	limit = count_limit(s->gate, &s->addr, s->service, true);
 	if (limit) {
+		note(s, DETECT_CROWDED);
 		session_log_crowded(s, limit);
 		turn_away(s, s->protocol->crowded, "crowded");
 		return false;
