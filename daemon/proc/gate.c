@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 
@@ -16,7 +15,7 @@
 #include "base/clock.h"
 #include "proc/backend.h"
 #include "proc/gate_accept.h"
-#include "proc/gate_count.h"
+#include "proc/gate_shared.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_grey.h"
 #include "proc/gate_test.h"
@@ -129,51 +128,12 @@ static void gate_take_conf(struct gate *gate, const struct msg_conf *message, in
 	snapshot_close(&old);
 }
 
-/* Is it what the ledger writes there? */
-static bool shared_is_fine(const struct prefix_set *set, uint32_t what)
-{
-	const size_t value_bytes = what == SHARED_LOGINS ? sizeof(struct auth_recent) : 0;
-
-	return set && prefix_set_value_bytes(set) == value_bytes;
-}
-
-/* 0; -EPROTO, it is not what it should be. */
-static int shared_begin(struct gate *gate, uint32_t what, void *memory, size_t size_bytes)
-{
-	const struct prefix_set *set;
-
-	if (what == SHARED_SESSIONS)
-		return count_take_memory(gate, memory, size_bytes) ? -EPROTO : 0;
-	set = prefix_set_attach(memory, size_bytes);
-	if (!shared_is_fine(set, what))
-		return -EPROTO;
-	gate->shared[what] = set;
-	return 0;
-}
-
 static void gate_take_shared(struct gate *gate, const struct msg_shared *message, int fd)
 {
-	const int access = message->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	const uint32_t what = message->what;
-	void *memory;
+	int err = shared_take(gate, message, fd);
 
-	/* The gates' own comes with each ledger's, and stays. */
-	if (what == SHARED_SESSIONS && gate->shared_memory[what])
-		return;
-	memory = mmap(NULL, message->size_bytes, access, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED) {
-		gate_fail(gate, "shared-memory", -errno);
-		return;
-	}
-	if (shared_begin(gate, what, memory, message->size_bytes)) {
-		(void)munmap(memory, message->size_bytes);
-		gate_fail(gate, "shared-memory", -EPROTO);
-		return;
-	}
-	if (gate->shared_memory[what])
-		(void)munmap(gate->shared_memory[what], gate->shared_bytes[what]);
-	gate->shared_memory[what] = memory;
-	gate->shared_bytes[what] = message->size_bytes;
+	if (err)
+		gate_fail(gate, "shared-memory", err);
 }
 
 static void gate_start(struct gate *gate)
@@ -561,9 +521,7 @@ static void gate_free(struct gate **gate)
 	pool_done(&g->small);
 	pool_done(&g->big);
 	relay_pipes_done(&g->pipes);
-	for (size_t i = 0; i < SHARED_COUNT; i++)
-		if (g->shared_memory[i])
-			(void)munmap(g->shared_memory[i], g->shared_bytes[i]);
+	shared_done(g);
 	if (g->conf)
 		snapshot_close(&g->snapshot);
 	gate_tls_done(g);
