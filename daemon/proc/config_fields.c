@@ -475,7 +475,7 @@ static const struct config_field limits_fields[] = {
 	LIMIT_TIME("backend-reply-timeout", backend_reply_timeout_s, 1, HOUR_S),
 	LIMIT_TIME("session-time-max", session_time_max_s, MINUTE_S, 7 * DAY_S),
 	LIMIT_TIME("login-timeout", login_timeout_s, 1, HOUR_S),
-	LIMIT_TIME("pop3-idle-timeout", pop3_idle_timeout_s, MINUTE_S, DAY_S),
+	LIMIT_TIME("pop3-idle-timeout", pop3_idle_timeout_s, 10 * MINUTE_S, DAY_S),
 	LIMIT_TIME("imap-idle-timeout", imap_idle_timeout_s, 30 * MINUTE_S, 7 * DAY_S),
 	LIMIT_TIME("handover-grace", handover_grace_s, 0, 7 * DAY_S),
 	LIMIT_TIME("shutdown-grace", shutdown_grace_s, 0, HOUR_S),

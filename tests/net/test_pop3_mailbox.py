@@ -169,7 +169,7 @@ def test_a_gate_that_is_killed_takes_its_sessions_and_nothing_else(lab):
 
 @pytest.fixture(scope="module")
 def scripted():
-    with Lab("pop3-script", gates=1, log_level="debug", limits="pop3-idle-timeout = 1m\n\tshutdown-grace = 5s",
+    with Lab("pop3-script", gates=1, log_level="debug", limits="shutdown-grace = 5s",
              services=pop3_service("none", f"{MAIL4}:{STAND_IN_PORT}")) as lab:
         yield lab
 
