@@ -86,13 +86,17 @@ static void make_pair(int *out_near, int *out_far)
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
 	const int listener = socket(AF_INET, SOCK_STREAM, 0);
-	const int small = 65536;
+	const int small =
+		65536; /* or the kernel would let its buffers grow to megabytes */
 
+	(void)setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	(void)setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
 	*out_far = socket(AF_INET, SOCK_STREAM, 0);
 	(void)setsockopt(*out_far, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	(void)setsockopt(*out_far, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	assert_int_equal(connect(*out_far, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	*out_near = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 	assert_true(*out_near >= 0);
@@ -262,7 +266,7 @@ static void check_slow_reader(int from, int to)
 		turn();
 		if (put > 0)
 			idle = 0;
-		assert_true(sent < 10 * BULK_BYTES);
+		assert_true(sent < BULK_BYTES);
 	}
 	for (unsigned int i = 0; received < sent && i < TURNS_MAX; i++) {
 		received += receive_some(to, received);
