@@ -68,10 +68,12 @@ class Raw:
         return self.line()
 
     def rest(self):
-        """Everything until the end."""
+        """Everything until the end, or until a reset."""
+        pieces = []
         with contextlib.suppress(ConnectionResetError):
-            return self.file.read()
-        return b""
+            while piece := self.file.read1():
+                pieces.append(piece)
+        return b"".join(pieces)
 
     def login(self, user, password):
         assert self.ask(f"USER {user}").startswith("+OK")

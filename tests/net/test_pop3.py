@@ -9,7 +9,7 @@ import pytest
 from mailhost import PASSWORD, USER
 from netns import GATE4, GOOD4, GOOD6
 from pop3_lab import Pop3, Raw, b64, closed, field, plain, pop3_service
-from postern_lab import Lab, wait_for
+from postern_lab import Lab, wait_for, writable_memory
 
 LAB = {"services": pop3_service(), "policy": "strikes = observe", "gates": 1,
        "limits": "errors-max = 1000\n\tcommands-max = 1000"}
@@ -172,7 +172,6 @@ def test_a_client_that_has_no_more_to_say_is_still_answered(lab):
 
 
 def test_no_secret_stays_behind(lab):
-    from test_smtp_auth import memory
     secrets = ["Xyzzy-secret-first", "Xyzzy-secret-other", "Xyzzy-secret-third", "Xyzzy-secret-fourth"]
     with Raw(lab) as client:
         client.ask("PASS " + secrets[0])
@@ -188,7 +187,7 @@ def test_no_secret_stays_behind(lab):
         assert client.line() == "+OK" and client.line().startswith("-ERR")
         assert client.login(USER, PASSWORD).startswith("+OK")
         pid, = lab.pids("gate")
-        held = memory(pid)
+        held = writable_memory(pid)
         assert USER.encode() in held
         for text in secrets + [PASSWORD]:
             for form in (text, plain(USER, text), b64(text)):
@@ -242,8 +241,14 @@ def test_apop_where_it_is_wanted():
 
 
 def test_backend_down_and_up_again():
-    with Lab("pop3-down", services=pop3_service()) as lab:
+    with Lab("pop3-down", gates=1, services=pop3_service()) as lab:
         lab.mail.kill_dovecot()
+        with Raw(lab) as client:
+            client.ask("USER anna")
+            assert client.ask("PASS Xyzzy-in-vain").startswith("-ERR [SYS/TEMP]")
+            assert client.rest() == b""
+        pid, = lab.pids("gate")
+        assert b"Xyzzy-in-vain" not in writable_memory(pid), "it waited for a backend that did not come"
         with Raw(lab) as client:
             assert client.greeting.startswith("+OK")
             assert client.ask("USER anna") == "+OK"
