@@ -55,7 +55,7 @@ def test_poplib_logs_in(lab, source):
     line = closed(lab, port)
     assert field(line, "auth") == USER and field(line, "reason") == "closed"
     assert field(line, "strikes") == "0" and int(field(line, "bytes_out")) > 0
-    assert f"rip={source}" in lab.mail.log("dovecot.log"), "the backend sees the client"
+    wait_for("Dovecot says that it sees the client", lambda: f"rip={source}," in lab.mail.log("dovecot.log"))
 
 
 def test_curl_fetches(lab):
