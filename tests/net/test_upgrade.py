@@ -6,8 +6,8 @@ import smtplib
 import threading
 
 import pytest
-from mailhost import DOMAIN, USER
-from netns import CLIENT4, GOOD4, GUESSER4
+from mailhost import DOMAIN, PASSWORD, POP3_PROXY, USER
+from netns import CLIENT4, GOOD4, GUESSER4, MAIL4
 from postern_lab import BUILD, Lab, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
@@ -120,6 +120,44 @@ def test_what_was_counted_before_counts_after(lab):
     lab.guess(GUESSER4, 2)
     wait_for("the ban", lambda: lab.banned(GUESSER4))
     lab.cli("unban", "--all")
+
+
+POP3_SERVICE = f"""
+service pop3 {{
+	type = pop3 policy = global listen = {{ "0.0.0.0:110" }} backend = {{ "{MAIL4}:{POP3_PROXY}" }}
+	client-address = proxy
+}}
+"""
+AM4 = "192.0.2.68"
+
+
+def vouched(lab):
+    """Who vouches for a client of this address."""
+    client = lab.smtp(AM4)
+    port = client.sock.getsockname()[1]
+    client.ehlo()
+    client.quit()
+    line = wait_for("its end", lambda: [e for e in lab.events("close") if f" port={port} " in e])[-1]
+    return "auth_by=am" in line
+
+
+def test_a_recent_login_counts_after_the_upgrade():
+    new = UpgradeLab("upgr-am", services=POP3_SERVICE)
+    new.lists["global.list"] += f"{AM4} PA AM AS LL HE\n"
+    with new as lab:
+        with lab.connect(AM4, 110) as sock:
+            words = sock.makefile("rw", newline="\r\n")
+            for command in (f"USER {USER}", f"PASS {PASSWORD}", "QUIT"):
+                words.readline()
+                words.write(command + "\n")
+                words.flush()
+            words.readline()
+        wait_for("the login counts", lambda: vouched(lab))
+        gates = lab.pids("gate")
+        lab.cli("upgrade")
+        wait_for("the new program answers", lambda: upgraded(lab, gates), 20)
+        assert lab.rows("why", AM4)["login"]["user"] == USER
+        assert vouched(lab)
 
 
 def test_a_program_that_refuses_the_configuration_does_not_take_over(lab):
