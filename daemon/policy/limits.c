@@ -37,14 +37,14 @@ bool ban_is_wide(const struct prefix *ban)
 	       (ban->addr.family == ADDR_V4 ? LIMITS_SHORTEST_V4 : LIMITS_SHORTEST_V6);
 }
 
-bool entry_is_open_relay(const struct prefix *prefix, uint16_t flags)
+bool entry_is_open_relay(const struct prefix *prefix, uint16_t flags, bool needs_ar)
 {
 	/* fc00::/7 (RFC 4193): as wide, but no one on the Internet is in it. */
 	static const struct prefix private6 = {
 		.addr = {.bytes = {0xfc}, .family = ADDR_V6},
 		.len = 7,
 	};
-	const uint16_t relay = FLAG_PA | FLAG_AA | FLAG_AR;
+	const uint16_t relay = FLAG_PA | FLAG_AA | (needs_ar ? FLAG_AR : 0);
 
 	if ((flags & relay) != relay || prefix_covers(&private6, prefix))
 		return false;

@@ -49,11 +49,12 @@ bool ban_is_wide(const struct prefix *ban);
  * entry_is_open_relay - would this list entry let the Internet relay?
  * @prefix: of the entry
  * @flags: of the entry
+ * @needs_ar: postern refuses relaying without AR. Otherwise the backend decides, and takes AA for a login
  *
- * PA, AA (counts as authenticated) and AR (the authenticated may relay) on a prefix
- * shorter than /8 (IPv4) or /16 (IPv6), but for fc00::/7, which is private. Refused unless
- * i-want-an-open-relay = yes.
+ * PA and AA (counts as authenticated), with AR (the authenticated may relay) where that is
+ * needed, on a prefix shorter than /8 (IPv4) or /16 (IPv6), but for fc00::/7, which is private.
+ * Refused unless i-want-an-open-relay = yes.
  */
-bool entry_is_open_relay(const struct prefix *prefix, uint16_t flags);
+bool entry_is_open_relay(const struct prefix *prefix, uint16_t flags, bool needs_ar);
 
 #endif

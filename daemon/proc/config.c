@@ -419,8 +419,8 @@ static void load_all(struct config_fill *fill, const struct config_tree *tree)
 	if (report->errors == 0 && conf_validate(conf, problem))
 		report_error(report, (struct config_place){fill->source->path, 0, 0},
 			     "%s", problem);
+	names_read_files(fill); /* what AA means depends on local-domains */
 	fill_lists(fill);
-	names_read_files(fill);
 	if (report->errors == 0)
 		fill_certificates(fill);
 	if (report->errors == 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "policy/flags.h"
+#include "policy/limits.h"
 #include "policy/list_parse.h"
 #include "proc/config_fill.h"
 #include "proc/config_lines.h"
@@ -16,11 +17,21 @@
 
 /* What is said once for a policy, with the first place where it was seen. */
 struct list_seen {
-	uint16_t flags; /* of all entries */
-	bool is_relay;	/* an entry makes an open relay */
+	uint16_t flags;	     /* of all entries */
+	bool is_ar_needed;   /* to relay, see policy_needs_ar */
+	bool is_relay;	     /* an entry makes an open relay */
+	bool is_relay_by_aa; /* without AR */
 	struct config_place relay_at;
 	struct config_place first_at[FLAG_COUNT]; /* by number of the flag's bit */
 };
+
+#define RELAY_BY_AR                                                                      \
+	"AA with AR on a range that holds the Internet is an open relay: take AA or AR " \
+	"away, or set i-want-an-open-relay = yes"
+#define RELAY_BY_AA                                                                          \
+	"AA on a range that holds the Internet is an open relay: with aa-login the backend " \
+	"takes each of them for a user, and postern does not refuse relaying; take AA "      \
+	"away, or set local-domains and relay = enforce, or i-want-an-open-relay = yes"
 
 struct list_reader {
 	struct config_fill *fill;
@@ -38,24 +49,6 @@ static struct config_place list_place(const struct list_reader *reader,
 				     reader->line, column};
 }
 
-/*
- * Does the entry make everyone on the Internet an authenticated user who may relay? Ranges as wide as this
- * hold public addresses, whatever else; fc00::/7 is wide, too, but private (RFC 4193).
- */
-static bool entry_is_open_relay(const struct list_entry *entry)
-{
-	const uint8_t shortest = entry->prefix.addr.family == ADDR_V4 ? 8 : 16;
-	struct prefix private6;
-
-	if ((entry->flags & (FLAG_PA | FLAG_AA | FLAG_AR)) !=
-		    (FLAG_PA | FLAG_AA | FLAG_AR) ||
-	    entry->prefix.len >= shortest)
-		return false;
-	if (prefix_parse("fc00::/7", &private6))
-		return true;
-	return !prefix_covers(&private6, &entry->prefix);
-}
-
 static void seen_note(struct list_seen *seen, const struct list_entry *entry,
 		      struct config_place at)
 {
@@ -65,8 +58,10 @@ static void seen_note(struct list_seen *seen, const struct list_entry *entry,
 		if (fresh & (1u << bit))
 			seen->first_at[bit] = at;
 	seen->flags |= entry->flags;
-	if (!seen->is_relay && entry_is_open_relay(entry)) {
+	if (!seen->is_relay &&
+	    entry_is_open_relay(&entry->prefix, entry->flags, seen->is_ar_needed)) {
 		seen->is_relay = true;
+		seen->is_relay_by_aa = !(entry->flags & FLAG_AR);
 		seen->relay_at = at;
 	}
 }
@@ -181,16 +176,33 @@ static void seen_report(struct config_fill *fill, uint8_t policy,
 	const char *name = config->conf.policies[policy].name;
 
 	if (seen->is_relay && !config->conf.want_open_relay)
-		report_error(
-			&config->report, seen->relay_at,
-			"AA with AR on a range that holds the Internet is an open relay: take AA or AR "
-			"away, or set i-want-an-open-relay = yes");
+		report_error(&config->report, seen->relay_at,
+			     seen->is_relay_by_aa ? RELAY_BY_AA : RELAY_BY_AR);
 	warn_rbl(fill, policy, seen);
 	if (config->conf.policies[policy].enabled && !(seen->flags & FLAG_PA))
 		report_warning(&config->report,
 			       (struct config_place){fill->source->path,
 						     fill->policy_lines[policy], 0},
 			       "policy %s has no entry with PA: it lets nobody in", name);
+}
+
+/*
+ * Where postern refuses relaying nobody relays without AR. Where it does not, the backend decides, and with
+ * aa-login it takes AA for the login of a user.
+ */
+static bool policy_needs_ar(const struct config *config, uint8_t policy)
+{
+	const struct conf *conf = &config->conf;
+
+	if (text_builder_count(config->domains) > 0 &&
+	    conf->policies[policy].mode[CHECK_RELAY] == MODE_ENFORCE)
+		return true;
+	for (size_t i = 0; i < conf->service_count; i++)
+		if (conf->services[i].policy == policy &&
+		    conf_service_is_on(conf, &conf->services[i]) &&
+		    conf->services[i].aa_login[0] != '\0')
+			return false;
+	return true;
 }
 
 void fill_lists(struct config_fill *fill)
@@ -205,6 +217,7 @@ void fill_lists(struct config_fill *fill)
 				     "out of memory");
 			return;
 		}
+		seen[i].is_ar_needed = policy_needs_ar(config, i);
 	}
 	for (uint16_t i = 0; i < config->conf.list_count; i++)
 		list_read(fill, seen, i);

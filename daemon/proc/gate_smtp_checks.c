@@ -60,6 +60,8 @@ const char *checks_skipped(const struct session *s, enum conf_check check)
 		return "it is off in the policy";
 	if (rows[check].flag && !(s->flags & rows[check].flag))
 		return "the entry does not ask for it";
+	if (check == CHECK_RBL && session_policy(s) && !session_policy(s)->rbls)
+		return "the policy names no rbls";
 	if (!rows[check].is_for_all && session_is_authenticated(s))
 		return "the client counts as authenticated";
 	if (needs_domains && !relay_is_on(s->gate->snapshot.domains))

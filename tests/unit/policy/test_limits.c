@@ -106,20 +106,27 @@ static void a_wide_ban_is_shorter_than_8_or_32(void **state)
 static const struct {
 	const char *prefix;
 	uint16_t flags;
+	bool needs_ar;
 	bool want;
 } relays[] = {
-	{"0.0.0.0/0", FLAG_PA | FLAG_AA | FLAG_AR, true},
-	{"::/0", FLAG_PA | FLAG_AA | FLAG_AR | FLAG_LL, true},
-	{"128.0.0.0/7", FLAG_PA | FLAG_AA | FLAG_AR, true},
-	{"10.0.0.0/8", FLAG_PA | FLAG_AA | FLAG_AR, false},
-	{"2000::/15", FLAG_PA | FLAG_AA | FLAG_AR, true},
-	{"2001::/16", FLAG_PA | FLAG_AA | FLAG_AR, false},
-	{"fc00::/7", FLAG_PA | FLAG_AA | FLAG_AR, false},
-	{"fc00::/6", FLAG_PA | FLAG_AA | FLAG_AR, true},
-	{"fd00::/8", FLAG_PA | FLAG_AA | FLAG_AR, false},
-	{"0.0.0.0/0", FLAG_PA | FLAG_AA, false},
-	{"0.0.0.0/0", FLAG_PA | FLAG_AR, false},
-	{"0.0.0.0/0", FLAG_AA | FLAG_AR, false},
+	{"0.0.0.0/0", FLAG_PA | FLAG_AA | FLAG_AR, true, true},
+	{"::/0", FLAG_PA | FLAG_AA | FLAG_AR | FLAG_LL, true, true},
+	{"128.0.0.0/7", FLAG_PA | FLAG_AA | FLAG_AR, true, true},
+	{"10.0.0.0/8", FLAG_PA | FLAG_AA | FLAG_AR, true, false},
+	{"2000::/15", FLAG_PA | FLAG_AA | FLAG_AR, true, true},
+	{"2001::/16", FLAG_PA | FLAG_AA | FLAG_AR, true, false},
+	{"fc00::/7", FLAG_PA | FLAG_AA | FLAG_AR, true, false},
+	{"fc00::/6", FLAG_PA | FLAG_AA | FLAG_AR, true, true},
+	{"fd00::/8", FLAG_PA | FLAG_AA | FLAG_AR, true, false},
+	{"0.0.0.0/0", FLAG_PA | FLAG_AA, true, false},
+	{"0.0.0.0/0", FLAG_PA | FLAG_AR, true, false},
+	{"0.0.0.0/0", FLAG_AA | FLAG_AR, true, false},
+	{"0.0.0.0/0", FLAG_PA | FLAG_AA, false, true},
+	{"0.0.0.0/0", FLAG_PA | FLAG_AA | FLAG_AR, false, true},
+	{"10.0.0.0/8", FLAG_PA | FLAG_AA, false, false},
+	{"fc00::/7", FLAG_PA | FLAG_AA, false, false},
+	{"0.0.0.0/0", FLAG_PA | FLAG_AR, false, false},
+	{"0.0.0.0/0", FLAG_AA, false, false},
 };
 
 static void an_open_relay_is_seen(void **state)
@@ -131,7 +138,8 @@ static void an_open_relay_is_seen(void **state)
 
 		if (err != 0)
 			fail_msg("'%s' is no prefix", relays[i].prefix);
-		if (entry_is_open_relay(&prefix, relays[i].flags) != relays[i].want)
+		if (entry_is_open_relay(&prefix, relays[i].flags, relays[i].needs_ar) !=
+		    relays[i].want)
 			fail_msg("%s with %#x", relays[i].prefix, relays[i].flags);
 	}
 }

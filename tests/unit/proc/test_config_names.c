@@ -21,7 +21,10 @@
 
 #define POLICY	"policy p { lists = { \"a.list\" } }\n"
 #define SERVICE "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } }\n"
-#define MANY	100000u
+#define TOLD                                                                 \
+	"service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } " \
+	"client-address = xclient aa-login = office }\n"
+#define MANY 100000u
 
 static char dir[64];
 
@@ -62,7 +65,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"postern.conf", "a.list", "names"};
+	static const char *const names[] = {"postern.conf", "a.list", "b.list", "names"};
 	char path[128];
 
 	(void)state;
@@ -83,8 +86,8 @@ static bool is_row(const struct text_row *row, const char *value, uint32_t line,
 		   enum text_row_origin origin)
 {
 	return row->value_len == strlen(value) &&
-	       memcmp(row->value, value, row->value_len) == 0 && row->line == line &&
-	       row->origin == origin;
+	       (row->value_len == 0 || memcmp(row->value, value, row->value_len) == 0) &&
+	       row->line == line && row->origin == origin;
 }
 
 static bool warns(const struct config *config, const char *what)
@@ -327,6 +330,53 @@ static void modes_arrive_where_they_belong(void **state)
 	assert_int_equal(config->conf.limits.routes_max, 100000);
 }
 
+static void aa_of_the_internet_is_an_open_relay_where_the_backend_decides(void **state)
+{
+	static const char *const bad[] = {
+		POLICY TOLD,
+		"local-domains = { a.example }\n"
+		"policy p { lists = { a.list } relay = observe }\n" TOLD,
+		"local-domains = { a.example }\n"
+		"policy p { lists = { a.list } relay = off }\n" TOLD,
+	};
+
+	(void)state;
+	write_file("a.list", "10.0.0.0/8 PA AA\n0.0.0.0/0 PA AA\n");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		AUTO(config_free) struct config *config = NULL;
+
+		assert_int_equal(load(bad[i], &config), -EINVAL);
+		if (!strstr(config->report.notes[0].text, "a.list:2: ") ||
+		    !strstr(config->report.notes[0].text, "aa-login"))
+			fail_msg("%s: %s", bad[i], config->report.notes[0].text);
+	}
+	write_file("a.list", "192.0.2.0/24 PA\n");
+}
+
+static void aa_of_the_internet_is_fine_where_ar_is_needed_or_nobody_told(void **state)
+{
+	static const char *const fine[] = {
+		"local-domains = { a.example }\n" POLICY TOLD,
+		POLICY SERVICE,
+		"i-want-an-open-relay = yes\n" POLICY TOLD,
+		"policy q { lists = { b.list } }\n"
+		"policy p { lists = { a.list } }\n"
+		"service s { type = smtp policy = q backend = { \"192.0.2.9:25\" } "
+		"client-address = xclient aa-login = office }\n",
+	};
+
+	(void)state;
+	write_file("a.list", "0.0.0.0/0 PA AA\n");
+	write_file("b.list", "0.0.0.0/0 PA\n192.0.2.0/24 PA AA\n");
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		AUTO(config_free) struct config *config = NULL;
+
+		if (load(fine[i], &config) != 0)
+			fail_msg("%s: %s", fine[i], config->report.notes[0].text);
+	}
+	write_file("a.list", "192.0.2.0/24 PA\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +388,10 @@ int main(void)
 		cmocka_unit_test(a_hundred_thousand_domains_are_read),
 		cmocka_unit_test(relay_control_that_is_off_is_a_warning),
 		cmocka_unit_test(modes_arrive_where_they_belong),
+		cmocka_unit_test(
+			aa_of_the_internet_is_an_open_relay_where_the_backend_decides),
+		cmocka_unit_test(
+			aa_of_the_internet_is_fine_where_ar_is_needed_or_nobody_told),
 	};
 
 	return cmocka_run_group_tests_name("proc/config_names", tests, set_up, tear_down);
