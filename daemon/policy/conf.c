@@ -28,6 +28,7 @@ static const struct conf_greylist greylist_defaults = {
 	.window_s = 2 * DAY_S,
 	.lifetime_s = 36 * DAY_S,
 	.auto_pass = 5,
+	.spf_bypass = GREY_BYPASS_CONFIRMED,
 };
 
 static const struct conf_limits limits_defaults = {

@@ -87,6 +87,13 @@ enum spf_softfail {
 	SPF_SOFTFAIL_GREYLIST,
 };
 
+/* Whom greylisting spares when SPF permits the client. */
+enum grey_bypass {
+	GREY_BYPASS_NO,
+	GREY_BYPASS_CONFIRMED, /* if PTR was asked, too, and neither it nor a list is against it */
+	GREY_BYPASS_YES,
+};
+
 enum rbl_type {
 	RBL_BLOCK,
 	RBL_ALLOW, /* its weight is taken away */
@@ -168,6 +175,7 @@ struct conf_greylist {
 	int64_t window_s; /* > delay_s; a retry later begins anew */
 	int64_t lifetime_s; /* > 0; how long who came back stays known, from its last use on */
 	uint32_t auto_pass; /* successes after which a network passes; 0: never */
+	uint8_t spf_bypass; /* enum grey_bypass */
 };
 
 /* A DNS list: a section of its own. */

@@ -38,6 +38,7 @@ static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const backend_tls_names[] = {"none", "starttls", "implicit", NULL};
 static const char *const dns_failure_names[] = {"accept", "defer", NULL};
 static const char *const softfail_names[] = {"accept", "reject", "greylist", NULL};
+static const char *const grey_bypass_names[] = {"no", "confirmed", "yes", NULL};
 static const char *const permerror_names[] = {"accept", "reject", NULL};
 static const char *const temperror_names[] = {"accept", "defer", NULL};
 static const char *const rbl_type_names[] = {"block", "allow", NULL};
@@ -388,6 +389,8 @@ static const struct config_field policy_fields[] = {
 	DURATION("greylist-window", struct conf_policy, greylist.window_s, 1, 30 * DAY_S),
 	DURATION("greylist-lifetime", struct conf_policy, greylist.lifetime_s, 1, YEAR_S),
 	NUMBER("greylist-auto-pass", struct conf_policy, greylist.auto_pass, 0, 1000),
+	CHOICE("greylist-spf-bypass", struct conf_policy, greylist.spf_bypass,
+	       grey_bypass_names),
 	CHOICE("relay", struct conf_policy, mode[CHECK_RELAY], mode_names),
 	CHOICE("permit-spoofing", struct conf_policy, mode[CHECK_SPOOF], spoofing_names),
 	CHOICE("dos", struct conf_policy, mode[CHECK_DOS], mode_names),

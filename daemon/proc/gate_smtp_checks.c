@@ -10,6 +10,7 @@
 #include "policy/flags.h"
 #include "policy/relay.h"
 #include "proc/gate_report.h"
+#include "proc/gate_smtp_grey.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_spf.h"
 #include "proc/session_auth.h"
@@ -43,9 +44,18 @@ static const struct {
 static const enum conf_check order[] = {CHECK_RBL, CHECK_PTR, CHECK_SPF};
 #define ORDER_COUNT (sizeof(order) / sizeof(order[0]))
 
+/* Does the entry of the client ask for a check, or what SPF says of the present message? */
+static bool is_asked_for(const struct session *s, enum conf_check check)
+{
+	if (!rows[check].flag || s->flags & rows[check].flag)
+		return true;
+	return check == CHECK_GREYLIST && spf_action(s) == SPF_GREYLIST &&
+	       checks_mode(s, CHECK_SPF) == MODE_ENFORCE;
+}
+
 enum check_mode checks_mode(const struct session *s, enum conf_check check)
 {
-	if (rows[check].flag && !(s->flags & rows[check].flag))
+	if (!is_asked_for(s, check))
 		return MODE_OFF;
 	if (!rows[check].is_for_all && session_is_authenticated(s))
 		return MODE_OFF;
@@ -58,7 +68,7 @@ const char *checks_skipped(const struct session *s, enum conf_check check)
 
 	if (report_mode(s, check) == MODE_OFF)
 		return "it is off in the policy";
-	if (rows[check].flag && !(s->flags & rows[check].flag))
+	if (!is_asked_for(s, check))
 		return "the entry does not ask for it";
 	if (check == CHECK_RBL && session_policy(s) && !session_policy(s)->rbls)
 		return "the policy names no rbls";
@@ -311,13 +321,15 @@ static bool client_is_refused(const struct session *s)
 	return false;
 }
 
-/* RCPT wants what may refuse it; DATA what goes into the message. */
+/* RCPT wants what may refuse or defer it; DATA what goes into the message. */
 static bool checks_are_awaited(const struct session *s, enum smtp_verb verb)
 {
 	if (verb == SMTP_DATA)
 		return (s->checks.pending & BIT(CHECK_SPF)) && spf_wants_header(s);
 	if (verb != SMTP_RCPT || client_is_refused(s))
 		return false;
+	if (s->checks.pending & smtp_grey_wants(s))
+		return true;
 	for (size_t i = 0; i < ORDER_COUNT; i++)
 		if ((s->checks.pending & BIT(order[i])) &&
 		    (checks_mode(s, order[i]) == MODE_ENFORCE || s->is_test))

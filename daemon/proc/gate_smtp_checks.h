@@ -14,7 +14,10 @@
 #include "proc/session.h"
 #include "wire/smtp.h"
 
-/* Mode of a check for this session: off too if the entry lacks its flag, or the client is exempt. */
+/*
+ * Mode of a check for this session: off too if the entry lacks its flag, or the client is exempt. A result of SPF
+ * may want greylisting without the flag.
+ */
 enum check_mode checks_mode(const struct session *session, enum conf_check check);
 
 /* Why a check is not made of this client: static text, for people; NULL: it is made. */

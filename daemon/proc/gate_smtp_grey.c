@@ -12,7 +12,10 @@
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_say.h"
+#include "proc/gate_smtp_spf.h"
 #include "proc/session_test.h"
+
+#define BIT(check) (1u << (unsigned int)(check))
 
 void smtp_grey_begin(struct session *s, const char *mailbox, size_t len)
 {
@@ -23,6 +26,51 @@ void smtp_grey_begin(struct session *s, const char *mailbox, size_t len)
 bool smtp_grey_is_again(const struct session *s)
 {
 	return s->smtp.grey.step != SMTP_GREY_IDLE;
+}
+
+/* ---- what SPF says ----------------------------------------------------------------------------- */
+
+static enum grey_bypass grey_bypass(const struct session *s)
+{
+	const struct conf_policy *policy = session_policy(s);
+
+	return policy ? (enum grey_bypass)policy->greylist.spf_bypass : GREY_BYPASS_NO;
+}
+
+uint32_t smtp_grey_wants(const struct session *s)
+{
+	uint32_t wanted = BIT(CHECK_SPF);
+
+	if (!s->smtp.spf_was_asked || checks_mode(s, CHECK_GREYLIST) == MODE_OFF)
+		return 0;
+	if (grey_bypass(s) == GREY_BYPASS_CONFIRMED)
+		wanted |= BIT(CHECK_PTR) | BIT(CHECK_RBL);
+	return wanted;
+}
+
+/* Has enough been found out of the client that it need not come back? */
+static bool grey_is_spared(const struct session *s)
+{
+	const uint32_t doubts = s->checks.hit | s->checks.unknown | s->checks.pending;
+
+	if (grey_bypass(s) == GREY_BYPASS_NO || !spf_passing_domain(s))
+		return false;
+	return grey_bypass(s) == GREY_BYPASS_YES ||
+	       (checks_mode(s, CHECK_PTR) != MODE_OFF &&
+		!(doubts & (BIT(CHECK_PTR) | BIT(CHECK_RBL))));
+}
+
+/* Mail of a domain counts together, from whatever networks it has permitted. */
+static void grey_write_domain(const struct session *s, char *out, size_t cap_bytes)
+{
+	const char *domain = spf_passing_domain(s);
+
+	if (!domain || !text_copy(out, cap_bytes, domain)) {
+		out[0] = '\0';
+		return;
+	}
+	for (; *out; out++)
+		*out = (char)(*out >= 'A' && *out <= 'Z' ? *out | 0x20 : *out);
 }
 
 /* ---- the question ------------------------------------------------------------------------------ */
@@ -49,6 +97,7 @@ static bool grey_ask(struct session *s, const char *mailbox, size_t len)
 	ask->service = (uint8_t)s->service;
 	ask->is_test = s->is_test;
 	ask->addr = s->addr;
+	grey_write_domain(s, ask->domain, sizeof(ask->domain));
 	grey_digest(s->smtp.grey.sender, mailbox, len, ask->digest);
 	(void)text_copy(ask->sender, sizeof(ask->sender), s->from);
 	grey_escape(ask->recipient, sizeof(ask->recipient), mailbox, len);
@@ -97,6 +146,10 @@ bool smtp_grey_holds(struct session *s, const char *mailbox, size_t len)
 
 		if (mode == MODE_OFF)
 			return false;
+		if (grey_is_spared(s)) {
+			test_note_check(s, CHECK_GREYLIST, CHECK_CLEAN, "spf");
+			return false;
+		}
 		if (!grey_ask(s, mailbox, len)) {
 			grey_note_unknown(s, "there is no ledger to ask");
 			return false;

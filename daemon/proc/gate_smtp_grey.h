@@ -29,6 +29,9 @@ enum smtp_grey_step {
 /* A new message: what is said of its sender and recipients from here on. @mailbox: without brackets */
 void smtp_grey_begin(struct session *session, const char *mailbox, size_t len);
 
+/* Checks whose results greylisting looks at: bit 1 << conf_check. They are awaited before it is asked. */
+uint32_t smtp_grey_wants(const struct session *session);
+
 /* Is the command at hand looked at again, after it has waited? */
 bool smtp_grey_is_again(const struct session *session);
 

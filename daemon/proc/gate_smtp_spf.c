@@ -175,6 +175,13 @@ const char *spf_evidence(const struct session *s)
 	return s->smtp.spf ? s->smtp.spf->evidence : "";
 }
 
+const char *spf_passing_domain(const struct session *s)
+{
+	if (!s->smtp.spf || is_awaited(s) || s->smtp.spf_result != SPF_PASS)
+		return NULL;
+	return spf_domain(s->smtp.spf);
+}
+
 const char *spf_refusal(struct session *s)
 {
 	if (spf_action(s) < SPF_DEFER)

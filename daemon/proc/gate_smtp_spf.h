@@ -39,6 +39,9 @@ enum check_result spf_finding(const struct session *session);
 /* "fail: -all of example.org"; "" if nothing is known. */
 const char *spf_evidence(const struct session *session);
 
+/* The domain whose record permits the client, in its own case; NULL: none does, or it is not known. */
+const char *spf_passing_domain(const struct session *session);
+
 /* The reply that refuses or defers a recipient of this message, valid as long as the message; NULL: none does. */
 const char *spf_refusal(struct session *session);
 

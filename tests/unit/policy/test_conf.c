@@ -87,6 +87,7 @@ static void the_defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(conf.policies[1].greylist.window_s, 2 * 86400);
 	assert_int_equal(conf.policies[1].greylist.lifetime_s, 36 * 86400);
 	assert_int_equal(conf.policies[1].greylist.auto_pass, 5);
+	assert_int_equal(conf.policies[1].greylist.spf_bypass, GREY_BYPASS_CONFIRMED);
 	assert_int_equal(conf.limits.triplets_max, 1000000);
 	assert_int_equal(conf.limits.greylist_timeout_s, 5);
 	assert_int_equal(conf.policies[1].mode[CHECK_SPF], MODE_ENFORCE);
