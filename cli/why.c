@@ -139,8 +139,9 @@ static bool check_applies(const json_t *service, const char *check)
 	const json_t *entry = json_object_get(service, "entry");
 	static const struct {
 		const char *check, *flag;
-	} flags[] = {{"strikes", "LL"}, {"helo", "HE"}, {"ptr", "PTR"},
-		     {"rbl", "RBL"},	{"spf", "SPF"}, {"greylist", "GL"}};
+	} flags[] = {{"strikes", "LL"}, {"helo", "HE"}, {"helo-impersonation", "HE"},
+		     {"ptr", "PTR"},	{"rbl", "RBL"}, {"spf", "SPF"},
+		     {"greylist", "GL"}};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (strcmp(check, flags[i].check) == 0)

@@ -76,6 +76,9 @@ void conf_policy_init(struct conf_policy *policy)
 				[CHECK_HELO] = MODE_ENFORCE,
 				[CHECK_PTR] = MODE_OBSERVE,
 				[CHECK_RBL] = MODE_ENFORCE,
+				[CHECK_EARLY] = MODE_OBSERVE,
+				[CHECK_PIPELINING] = MODE_OBSERVE,
+				[CHECK_IMPERSONATION] = MODE_OBSERVE,
 				[CHECK_SPF] = MODE_ENFORCE,
 				[CHECK_GREYLIST] = MODE_ENFORCE,
 				[CHECK_RELAY] = MODE_ENFORCE,
@@ -219,10 +222,17 @@ const char *check_mode_name(enum check_mode mode)
 const char *conf_check_name(enum conf_check check)
 {
 	static const char *const names[] = {
-		[CHECK_STRIKES] = "strikes", [CHECK_HELO] = "helo",
-		[CHECK_PTR] = "ptr",	     [CHECK_RBL] = "rbl",
-		[CHECK_SPF] = "spf",	     [CHECK_GREYLIST] = "greylist",
-		[CHECK_RELAY] = "relay",     [CHECK_SPOOF] = "spoof",
+		[CHECK_STRIKES] = "strikes",
+		[CHECK_HELO] = "helo",
+		[CHECK_PTR] = "ptr",
+		[CHECK_RBL] = "rbl",
+		[CHECK_EARLY] = "early-talkers",
+		[CHECK_PIPELINING] = "pipelining",
+		[CHECK_IMPERSONATION] = "helo-impersonation",
+		[CHECK_SPF] = "spf",
+		[CHECK_GREYLIST] = "greylist",
+		[CHECK_RELAY] = "relay",
+		[CHECK_SPOOF] = "spoof",
 		[CHECK_DOS] = "dos",
 	};
 

@@ -34,6 +34,8 @@
 #define CONF_DNS_MAX	       4u
 #define CONF_RBLS_MAX	       32u /* DNS lists; bits of conf_policy.rbls */
 #define CONF_POLICY_RBLS_MAX   16u /* lists that one policy asks */
+#define CONF_UNDOTTED_MAX      8u  /* names in HELO that need no dot */
+#define CONF_UNDOTTED_BYTES    64u /* RFC 1035: a label has 63 octets */
 #define CONF_GATES_MAX	       64u
 #define CONF_CERTIFICATES_MAX  32u
 #define CONF_SERVICE_CERTS_MAX 8u		     /* of one service */
@@ -63,15 +65,18 @@ enum check_mode {
 
 /* What has a mode of its own in each policy. */
 enum conf_check {
-	CHECK_STRIKES,	/* LL */
-	CHECK_HELO,	/* HE */
-	CHECK_PTR,	/* PTR */
-	CHECK_RBL,	/* RBL */
-	CHECK_SPF,	/* SPF */
-	CHECK_GREYLIST, /* GL */
-	CHECK_RELAY,	/* AR */
-	CHECK_SPOOF,	/* permit-spoofing: a local domain as the sender */
-	CHECK_DOS,	/* BAN: attempts at a denial of service */
+	CHECK_STRIKES,	     /* LL */
+	CHECK_HELO,	     /* HE */
+	CHECK_PTR,	     /* PTR */
+	CHECK_RBL,	     /* RBL */
+	CHECK_EARLY,	     /* talks before the greeting */
+	CHECK_PIPELINING,    /* commands ahead of replies, where that is not offered */
+	CHECK_IMPERSONATION, /* HE: a name of ours in HELO */
+	CHECK_SPF,	     /* SPF */
+	CHECK_GREYLIST,	     /* GL */
+	CHECK_RELAY,	     /* AR */
+	CHECK_SPOOF,	     /* permit-spoofing: a local domain as the sender */
+	CHECK_DOS,	     /* BAN: attempts at a denial of service */
 	CHECK_COUNT,
 };
 
@@ -197,7 +202,12 @@ struct conf_policy {
 	uint32_t types_off; /* bit 1 << service_type: switched off in this policy */
 	uint8_t mode[CHECK_COUNT]; /* enum check_mode */
 	uint8_t dns_failure;	   /* enum dns_failure */
-	uint8_t rbl_at;		   /* enum rbl_at */
+	bool helo_literals_allow;  /* [192.0.2.1] is a name, too */
+	uint8_t helo_undotted_count;
+	char helo_undotted[CONF_UNDOTTED_MAX]
+			  [CONF_UNDOTTED_BYTES]; /* names that need no dot */
+	int64_t greet_delay_s;			 /* >= 0; before the greeting */
+	uint8_t rbl_at;				 /* enum rbl_at */
 	uint32_t rbls;		/* bit 1 << index into conf.rbls: lists that are asked */
 	uint32_t rbl_threshold; /* > 0; sum of weights that makes a hit */
 	bool ptr_forward_confirmed; /* the name has to lead back to the address */

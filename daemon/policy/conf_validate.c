@@ -283,6 +283,12 @@ static int policies_check(const struct conf *conf, char *out_problem)
 				out_problem,
 				"policy '%s': am-window: 0s (while a session is open) to 7d",
 				policy->name);
+		if (policy->greet_delay_s < 0 || policy->greet_delay_s > 60 ||
+		    policy->helo_undotted_count > CONF_UNDOTTED_MAX)
+			return problem_set(
+				out_problem,
+				"policy '%s': greet-delay is 0s to 60s, helo-undotted has at most %u names",
+				policy->name, CONF_UNDOTTED_MAX);
 		if (policy->dns_failure > DNS_FAILURE_DEFER)
 			return problem_set(out_problem,
 					   "policy '%s': dns-failure is accept or defer",

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "policy/flags.h"
 #include "proc/config_fill.h"
+#include "wire/revname.h"
 
 /* ---- sections rbl ------------------------------------------------------------------------------ */
 
@@ -103,4 +104,28 @@ void store_rbl(struct config_fill *fill, void *object,
 			     setting->text);
 	else
 		policy->rbls |= UINT32_C(1) << index;
+}
+
+void store_undotted(struct config_fill *fill, void *object,
+		    const struct config_setting *setting)
+{
+	struct config_report *report = &fill->config->report;
+	struct config_place at = setting_place(fill, setting);
+	struct conf_policy *policy = object;
+
+	if (policy->helo_undotted_count == CONF_UNDOTTED_MAX) {
+		report_error(report, at, "'%s' is one too many: at most %u",
+			     setting->text, CONF_UNDOTTED_MAX);
+		return;
+	}
+	/* A name of a host is one with another label. */
+	if (strchr(setting->text, '.') || strlen(setting->text) >= CONF_UNDOTTED_BYTES ||
+	    hostname_label_problem(setting->text, strlen(setting->text)))
+		report_error(report, at,
+			     "'%s' is no name without a dot: 1 to 63 letters, digits and "
+			     "hyphens, such as localhost",
+			     setting->text);
+	else
+		(void)text_copy(policy->helo_undotted[policy->helo_undotted_count++],
+				CONF_UNDOTTED_BYTES, setting->text);
 }

@@ -41,6 +41,7 @@ static const char *const softfail_names[] = {"accept", "reject", "greylist", NUL
 static const char *const grey_bypass_names[] = {"no", "confirmed", "yes", NULL};
 static const char *const permerror_names[] = {"accept", "reject", NULL};
 static const char *const temperror_names[] = {"accept", "defer", NULL};
+static const char *const literals_names[] = {"refuse", "allow", NULL};
 static const char *const rbl_type_names[] = {"block", "allow", NULL};
 static const char *const rbl_at_names[] = {"rcpt", "connect", NULL};
 static const char *const repeat_names[] = {"count", "ignore", NULL};
@@ -369,6 +370,13 @@ static const struct config_field policy_fields[] = {
 	LIST("off-types", store_off_type),
 	CHOICE("strikes", struct conf_policy, mode[CHECK_STRIKES], mode_names),
 	CHOICE("helo", struct conf_policy, mode[CHECK_HELO], mode_names),
+	CHOICE("helo-literals", struct conf_policy, helo_literals_allow, literals_names),
+	LIST("helo-undotted", store_undotted),
+	CHOICE("helo-impersonation", struct conf_policy, mode[CHECK_IMPERSONATION],
+	       mode_names),
+	CHOICE("early-talkers", struct conf_policy, mode[CHECK_EARLY], mode_names),
+	DURATION("greet-delay", struct conf_policy, greet_delay_s, 0, MINUTE_S),
+	CHOICE("pipelining", struct conf_policy, mode[CHECK_PIPELINING], mode_names),
 	CHOICE("ptr", struct conf_policy, mode[CHECK_PTR], mode_names),
 	CHOICE("dns-failure", struct conf_policy, dns_failure, dns_failure_names),
 	YES("ptr-forward-confirmed", struct conf_policy, ptr_forward_confirmed),

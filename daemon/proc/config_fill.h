@@ -37,6 +37,8 @@ void store_rbl_reply(struct config_fill *fill, void *object,
 		     const struct config_setting *setting);
 void store_zone(struct config_fill *fill, void *object,
 		const struct config_setting *setting);
+void store_undotted(struct config_fill *fill, void *object,
+		    const struct config_setting *setting);
 void store_rbl(struct config_fill *fill, void *object,
 	       const struct config_setting *setting);
 void load_rbls(struct config_fill *fill, const struct config_tree *tree);

@@ -157,6 +157,16 @@ static void print_policy_rbls(FILE *out, const struct conf *conf,
 	(void)fprintf(out, " }\n");
 }
 
+static void print_undotted(FILE *out, const struct conf_policy *policy)
+{
+	if (policy->helo_undotted_count == 0)
+		return;
+	(void)fprintf(out, "\thelo-undotted = {");
+	for (uint8_t i = 0; i < policy->helo_undotted_count; i++)
+		(void)fprintf(out, "%s \"%s\"", i ? "," : "", policy->helo_undotted[i]);
+	(void)fprintf(out, " }\n");
+}
+
 static void print_policy(FILE *out, const struct config *config, uint8_t index)
 {
 	const struct conf_policy *policy = &config->conf.policies[index];
@@ -166,6 +176,7 @@ static void print_policy(FILE *out, const struct config *config, uint8_t index)
 	(void)fprintf(out, "\npolicy %s {\t# %u entries\n", policy->name,
 		      config->entries[index]);
 	print_fields(out, "\t", SHAPE_POLICY, policy);
+	print_undotted(out, policy);
 	print_policy_rbls(out, &config->conf, policy);
 	for (int i = 0; i < DETECT_COUNT; i++) {
 		const struct conf_detector *detector = &policy->detectors[i];

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 
 #define SHAPES_MAX	8u
-#define KNOWN_MAX_BYTES 512u
+#define KNOWN_MAX_BYTES 1024u
 #define WORD_MAX_BYTES	64u
 
 struct config_tree {

@@ -17,6 +17,7 @@
 #include "proc/gate_accept.h"
 #include "proc/gate_shared.h"
 #include "proc/gate_smtp_checks.h"
+#include "proc/gate_smtp_early.h"
 #include "proc/gate_smtp_grey.h"
 #include "proc/gate_test.h"
 #include "proc/gate_verdict.h"
@@ -233,7 +234,9 @@ static void gate_take_answer(struct gate *gate, const struct msg_answer *answer)
 		return;
 	}
 	checks_take_answer(s, answer);
-	if (s->is_held) { /* it is held again if this was not what it waits for */
+	if (s->is_held ||
+	    s->state ==
+		    SESSION_GREET) { /* it is held again if this was not what it waits for */
 		s->is_held = false;
 		session_deadline(s, gate->conf->limits.command_timeout_s);
 		session_run(s);
@@ -249,7 +252,7 @@ static void gate_lose_checker(struct gate *gate)
 		if (s->state == SESSION_FREE || !s->checks.pending)
 			continue;
 		checks_give_up(s);
-		if (s->is_held) {
+		if (s->is_held || s->state == SESSION_GREET) {
 			s->is_held = false;
 			session_deadline(s, gate->conf->limits.command_timeout_s);
 			session_run(s);
@@ -518,6 +521,7 @@ static void gate_free(struct gate **gate)
 		event_free(g->tick);
 	session_pool_done(g);
 	detect_done(g);
+	early_done(g);
 	pool_done(&g->small);
 	pool_done(&g->big);
 	relay_pipes_done(&g->pipes);
@@ -550,7 +554,7 @@ int gate_main(const struct child_boot *boot)
 	gate->base = gate_make_loop();
 	if (!gate->digest || !gate->base || accept_init(gate) ||
 	    getrandom(gate->client_seed, sizeof(gate->client_seed), 0) < 0 ||
-	    gate_tls_init(gate)) {
+	    early_init(gate) || gate_tls_init(gate)) {
 		log_error("event=gate-failed what=start");
 		return EXIT_FAILURE;
 	}

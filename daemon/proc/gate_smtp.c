@@ -13,6 +13,7 @@
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/gate_smtp_command.h"
+#include "proc/gate_smtp_early.h"
 #include "proc/gate_smtp_grey.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_reply.h"
@@ -80,6 +81,8 @@ static bool client_lines_step(struct session *s)
 		enum line_result result = LINE_MORE;
 		struct line line;
 
+		if (early_bytes(s))
+			return true;
 		if (s->client.in_len > 0) {
 			result =
 				line_next(&s->smtp.lines, bytes, s->client.in_len, &line);
@@ -91,6 +94,8 @@ static bool client_lines_step(struct session *s)
 				return progress;
 			continue;
 		}
+		if (result != LINE_TOO_LONG && early_line(s, line.consumed))
+			return true;
 		if (result == LINE_TOO_LONG)
 			client_line_too_long(s);
 		else if (!client_line(s, bytes, &line))
@@ -151,6 +156,8 @@ static bool message_step(struct session *s)
 
 static bool client_step(struct session *s)
 {
+	if (s->state == SESSION_GREET)
+		return early_step(s);
 	if (s->state == SESSION_DATA || s->state == SESSION_SWALLOW)
 		return message_step(s);
 	return client_lines_step(s);
@@ -227,6 +234,8 @@ static void smtp_timeout_now(struct session *s)
 		}
 		smtp_bye(s, "421 4.4.2 timeout, closing\r\n", "timeout");
 		return;
+	case SESSION_GREET:
+		return; /* it is time for the next step, which is taken now */
 	case SESSION_HELO:
 	case SESSION_DATA:
 	case SESSION_SWALLOW:
@@ -323,23 +332,8 @@ static void smtp_describe(const struct session *s, struct buf *out)
 		buf_puts(out, " nul=1");
 }
 
-static void smtp_greet(struct session *s)
-{
-	const struct conf *conf = s->gate->conf;
-	char memory[SMTP_SAY_MAX_BYTES];
-	struct buf banner = BUF_OVER(memory);
-
-	line_scanner_init(&s->smtp.lines, session_line_max(s));
-	buf_printf(&banner, "220 %s ESMTP postern\r\n", conf->hostname);
-	leg_put(&s->client, banner.text, banner.len);
-	session_auth_look(s);
-	checks_ask(s);
-	session_deadline(s, conf->limits.greeting_timeout_s);
-	session_run(s);
-}
-
 const struct session_protocol smtp_protocol = {
-	.greet = smtp_greet,
+	.greet = early_begin,
 	.pump = smtp_pump,
 	.timeout = smtp_timeout,
 	.stop = smtp_stop,

@@ -31,6 +31,12 @@ static const struct {
 			    NULL, NULL},
 	[CHECK_PTR] = {FLAG_PTR, true, false, "refuse-ptr", "observe-ptr", "defer-ptr",
 		       "550 5.7.25 your address has no valid reverse name\r\n"},
+	[CHECK_EARLY] = {0, false, false, "refuse-early-talker", "observe-early-talker",
+			 NULL, NULL},
+	[CHECK_PIPELINING] = {0, false, false, "refuse-pipelining", "observe-pipelining",
+			      NULL, NULL},
+	[CHECK_IMPERSONATION] = {FLAG_HE, false, false, "refuse-impersonation",
+				 "observe-impersonation", NULL, NULL},
 	[CHECK_RBL] = {FLAG_RBL, true, false, "refuse-rbl", "observe-rbl", "defer-rbl",
 		       NULL},
 	[CHECK_RELAY] = {0, false, true, "refuse-relay", "observe-relay", NULL, NULL},
@@ -151,7 +157,7 @@ void checks_leave(const struct session *s)
 	struct gate *gate = s->gate;
 	const uint32_t due = s->checks.pending & s->checks.due & ~BIT(CHECK_SPF);
 
-	if (!due || s->service < 0)
+	if (!due || s->service < 0 || s->is_test)
 		return;
 	gate->late[gate->late_next++ % GATE_LATE_MAX] = (struct gate_late){
 		.session_id = s->id,
@@ -420,4 +426,43 @@ const char *checks_refusal(struct session *s)
 		s->verdict = verdict;
 	}
 	return refusal;
+}
+
+/* ---- at the greeting --------------------------------------------------------------------------- */
+
+static bool lists_greet(const struct session *s)
+{
+	const struct conf_policy *policy = session_policy(s);
+
+	return policy && policy->rbl_at == RBL_AT_CONNECT &&
+	       checks_mode(s, CHECK_RBL) == MODE_ENFORCE;
+}
+
+bool checks_wait_to_greet(struct session *s)
+{
+	if (!lists_greet(s) || !(s->checks.pending & BIT(CHECK_RBL)))
+		return false;
+	if (s->gate->now_ms < s->checks.end_ms) {
+		session_deadline_ms(s, s->checks.end_ms - s->gate->now_ms);
+		return true;
+	}
+	checks_give_up(s);
+	return false;
+}
+
+const char *checks_refuse_greeting(struct session *s)
+{
+	const char *reply = NULL;
+	const char *verdict;
+
+	if (!lists_greet(s))
+		return NULL;
+	verdict = checks_apply(s, CHECK_RBL, &reply);
+	if (!verdict)
+		return NULL;
+	s->verdict = verdict;
+	/* Of the replies for now only this one may stand there: RFC 5321 4.3.2. */
+	return reply[0] == '4'
+		       ? "421 4.4.3 the DNS tells nothing about your address now; try again later\r\n"
+		       : reply;
 }

@@ -35,6 +35,12 @@ void checks_give_up(struct session *session);
 /* The session is over. */
 void checks_leave(const struct session *session);
 
+/* With rbl-at = connect: does the greeting have to wait for the lists? Then a deadline is set. */
+bool checks_wait_to_greet(struct session *session);
+
+/* What is said in the place of the greeting, if the client is listed; NULL: it is to be greeted. */
+const char *checks_refuse_greeting(struct session *session);
+
 /* An answer for a session that is over. */
 void checks_take_late(struct gate *gate, const struct msg_answer *answer);
 

@@ -9,7 +9,6 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "checks/helo.h"
 #include "policy/flags.h"
 #include "proc/backend.h"
 #include "proc/gate_login.h"
@@ -17,7 +16,9 @@
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
 #include "proc/gate_smtp_checks.h"
+#include "proc/gate_smtp_early.h"
 #include "proc/gate_smtp_grey.h"
+#include "proc/gate_smtp_hello.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_relay.h"
 #include "proc/gate_smtp_route.h"
@@ -104,17 +105,6 @@ static bool pass_on_path(struct session *s, const struct request *r)
 
 /* ---- EHLO, HELO ------------------------------------------------------------------------------ */
 
-/* Flag HE: the name is that of a host. */
-static bool hello_is_refused(struct session *s, const char *name, size_t len)
-{
-	struct check_answer answer;
-
-	if (checks_mode(s, CHECK_HELO) == MODE_OFF)
-		return false;
-	(void)check_helo(name, len, &answer);
-	return checks_found(s, CHECK_HELO, &answer);
-}
-
 static const char *check_hello(struct session *s, struct request *r)
 {
 	const char *name;
@@ -125,9 +115,7 @@ static const char *check_hello(struct session *s, struct request *r)
 	session_auth_look(s);
 	s->helo_len = (uint16_t)r->name.text.len;
 	memcpy(s->helo, name, r->name.text.len);
-	if (hello_is_refused(s, name, r->name.text.len))
-		return "550 5.7.1 the name in EHLO must be a full host name and no address\r\n";
-	return NULL;
+	return hello_refusal(s, r->arg, &r->name);
 }
 
 static void proceed_hello(struct session *s, const struct request *r)
@@ -337,14 +325,8 @@ static const char *refuse_verb(struct session *s, struct request *r)
 /* A browser, made to talk to us by a page from elsewhere: nothing it says is a command. */
 static void proceed_http(struct session *s, const struct request *r)
 {
-	char addr_text[ADDR_TEXT_MAX];
-	uint32_t dropped;
-
 	(void)r;
-	if (log_limit_take(&s->gate->log_limits.http, s->gate->now_ns, &dropped))
-		log_info("event=not-smtp addr=%s service=%s dropped=%u",
-			 addr_format(&s->addr, addr_text), s->service_name, dropped);
-	smtp_bye(s, "421 4.7.0 this is no web server\r\n", "not-smtp");
+	early_not_smtp(s, "HTTP", "421 4.7.0 this is no web server\r\n");
 }
 
 static const struct command_row rows[SMTP_VERB_COUNT] = {

@@ -13,6 +13,7 @@
 #include "proc/gate_report.h"
 #include "proc/gate_smtp_auth.h"
 #include "proc/gate_smtp_backend.h"
+#include "proc/gate_smtp_early.h"
 #include "proc/gate_smtp_pipe.h"
 #include "proc/gate_smtp_route.h"
 #include "proc/gate_smtp_say.h"
@@ -250,8 +251,10 @@ static void on_hello(struct session *s, const struct reply *reply)
 		if (s->smtp.is_esmtp && session_offers_tls(s))
 			hello_add(pipeline, "STARTTLS", 8);
 		pipeline->text[pipeline->text_last + 3] = ' ';
-		if (!s->smtp.is_renewing) /* else the client has an answer already */
+		if (!s->smtp.is_renewing) { /* else the client has an answer already */
+			early_look(s);
 			leg_put(&s->client, pipeline->text, pipeline->text_len);
+		}
 		s->smtp.has_hello = true;
 	}
 	pipe_pop(s);
@@ -306,6 +309,7 @@ static void on_message_reply(struct session *s, const struct reply *reply)
 	spf_message_over(s);
 	if (is_positive(reply)) {
 		s->messages++;
+		early_remember(s);
 		s->smtp.commands = 0;
 	}
 	s->smtp.in_mail = false;
@@ -449,6 +453,7 @@ void smtp_backend_lost(struct session *s)
 	case SESSION_SWALLOW:
 	case SESSION_FREE:
 	case SESSION_TLS:
+	case SESSION_GREET:
 	case SESSION_HELO:
 	case SESSION_PREPARE:
 	case SESSION_RELAY:

@@ -55,6 +55,9 @@ struct smtp_state {
 	bool is_renewing;  /* an EHLO is under way that the client knows nothing of */
 	uint32_t commands; /* since the last message that was accepted */
 	uint32_t errors;
+	uint64_t greet_ms;  /* SESSION_GREET: when it is time for the greeting */
+	bool has_spoken;    /* first bytes have come */
+	bool has_pipelined; /* before the reply to EHLO had gone out */
 	bool is_esmtp;
 	bool has_hello;	     /* the present EHLO was answered with 250 */
 	bool in_mail;	     /* MAIL was passed on, and not refused */

@@ -46,6 +46,7 @@ struct ttlmap;
 struct gate;
 struct gate_test;
 struct session;
+struct ttlmap;
 
 /* A session that ended while the checker was still asked about it: what it finds is told all the same. */
 struct gate_late {
@@ -110,6 +111,7 @@ struct gate {
 	char reply[GATE_REPLY_BYTES]; /* scratch: a reply of our own, said at once */
 	struct sasl_scratch sasl;     /* wiped after each use */
 
+	struct ttlmap *good; /* clients that delivered; gate_smtp_early */
 	struct gate_late late[GATE_LATE_MAX]; /* a ring */
 	uint32_t late_next;
 

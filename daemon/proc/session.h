@@ -37,6 +37,7 @@ enum session_state {
 	SESSION_FREE, /* not in use */
 	SESSION_TLS, /* the handshake with the client is under way, or waits to begin; or the
 		      * header of a trusted proxy is awaited */
+	SESSION_GREET,	  /* SMTP: the time of the greeting has not come */
 	SESSION_HELO,	  /* greeted; waits for EHLO or HELO */
 	SESSION_CONNECT,  /* the connection to the backend is under way */
 	SESSION_BANNER,	  /* waits for the backend's greeting */

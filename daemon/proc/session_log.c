@@ -116,16 +116,16 @@ void session_describe(const struct session *s, struct msg_session *out_row)
 const char *session_state_name(enum session_state state)
 {
 	static const char *const names[] = {
-		[SESSION_TLS] = "tls",	       [SESSION_STARTTLS] = "connect",
-		[SESSION_FREE] = "free",       [SESSION_HELO] = "greeting",
-		[SESSION_CONNECT] = "connect", [SESSION_BANNER] = "connect",
-		[SESSION_XEHLO] = "connect",   [SESSION_XCLIENT] = "connect",
-		[SESSION_PREPARE] = "connect", [SESSION_EHLO] = "ehlo",
-		[SESSION_COMMAND] = "command", [SESSION_AUTH] = "auth",
-		[SESSION_DATA] = "data",       [SESSION_DATA_END] = "data-end",
-		[SESSION_SWALLOW] = "data",    [SESSION_RELAY] = "relay",
-		[SESSION_FLUSH] = "closing",   [SESSION_LINGER] = "closing",
-		[SESSION_ENDED] = "closing",
+		[SESSION_TLS] = "tls",		 [SESSION_STARTTLS] = "connect",
+		[SESSION_FREE] = "free",	 [SESSION_GREET] = "greeting",
+		[SESSION_HELO] = "greeting",	 [SESSION_CONNECT] = "connect",
+		[SESSION_BANNER] = "connect",	 [SESSION_XEHLO] = "connect",
+		[SESSION_XCLIENT] = "connect",	 [SESSION_PREPARE] = "connect",
+		[SESSION_EHLO] = "ehlo",	 [SESSION_COMMAND] = "command",
+		[SESSION_AUTH] = "auth",	 [SESSION_DATA] = "data",
+		[SESSION_DATA_END] = "data-end", [SESSION_SWALLOW] = "data",
+		[SESSION_RELAY] = "relay",	 [SESSION_FLUSH] = "closing",
+		[SESSION_LINGER] = "closing",	 [SESSION_ENDED] = "closing",
 	};
 
 	_Static_assert(sizeof(names) / sizeof(names[0]) == SESSION_STATE_COUNT,

@@ -35,7 +35,7 @@ const char *revname_of_addr(const struct addr *addr, char out_name[REVNAME_TEXT_
 		addr, addr->family == ADDR_V4 ? "in-addr.arpa" : "ip6.arpa", out_name);
 }
 
-static const char *label_problem(const char *label, size_t len)
+const char *hostname_label_problem(const char *label, size_t len)
 {
 	if (len == 0)
 		return "an empty label";
@@ -64,7 +64,7 @@ const char *hostname_problem(const char *name, size_t len)
 		const char *dot = memchr(label, '.', (size_t)(end - label));
 
 		label_len = (size_t)((dot ? dot : end) - label);
-		problem = label_problem(label, label_len);
+		problem = hostname_label_problem(label, label_len);
 		if (problem)
 			return problem;
 		labels++;

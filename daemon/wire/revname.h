@@ -50,4 +50,7 @@ const char *revname_in_zone(const struct addr *addr, const char *zone,
  */
 const char *hostname_problem(const char *name, size_t len);
 
+/* The same for one label. Return: NULL, it is one; else what is wrong. */
+const char *hostname_label_problem(const char *label, size_t len);
+
 #endif

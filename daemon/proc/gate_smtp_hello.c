@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * proc/gate_smtp_hello - see gate_smtp_hello.h.
+ */
+#include "proc/gate_smtp_hello.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "checks/helo.h"
+#include "policy/relay.h"
+#include "proc/gate_smtp_checks.h"
+#include "proc/mail_name.h"
+
+/* What of ours a name is; NULL: nothing. A name that nobody can have is nobody's. */
+static const char *what_of_ours(const struct session *s, const struct mail_name *name)
+{
+	if (strcasecmp(name->text, s->gate->conf->hostname) == 0)
+		return "the name of this host: ";
+	if (relay_is_local(s->gate->snapshot.domains, name->text, name->len))
+		return "a local domain: ";
+	return NULL;
+}
+
+static bool is_impostor(struct session *s, const char *arg,
+			const struct smtp_domain *name)
+{
+	struct check_answer answer = {.result = CHECK_CLEAN};
+	struct mail_name canonical;
+	struct buf evidence;
+	const char *what;
+
+	if (checks_mode(s, CHECK_IMPERSONATION) == MODE_OFF ||
+	    name->kind != SMTP_DOMAIN_NAME || mail_name_domain(arg, name, &canonical))
+		return false;
+	what = what_of_ours(s, &canonical);
+	buf_init(&evidence, answer.evidence, sizeof(answer.evidence));
+	if (what) {
+		answer.result = CHECK_HIT;
+		buf_puts(&evidence, what);
+		buf_puts(&evidence, canonical.text);
+	}
+	return checks_found(s, CHECK_IMPERSONATION, &answer);
+}
+
+const char *hello_refusal(struct session *s, const char *arg,
+			  const struct smtp_domain *name)
+{
+	const struct conf_policy *policy = session_policy(s);
+	struct check_answer answer;
+
+	if (policy && checks_mode(s, CHECK_HELO) != MODE_OFF) {
+		(void)check_helo(arg + name->text.at, name->text.len, policy, &answer);
+		if (checks_found(s, CHECK_HELO, &answer))
+			return "550 5.7.1 the name in EHLO must be a full host name and no address\r\n";
+	}
+	if (is_impostor(s, arg, name))
+		return "550 5.7.1 the name in EHLO is ours, and you are somebody else\r\n";
+	return NULL;
+}
