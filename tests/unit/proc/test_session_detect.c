@@ -50,7 +50,7 @@ static void only_what_a_client_did_counts_against_it(void **state)
 	s->gate = gate;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(detect_init(gate), 0);
-		conf->policies[0].mode[CHECK_DOS] = rows[i].mode;
+		conf->policies[0].mode[CHECK_DOS] = (uint8_t)rows[i].mode;
 		s->reason = rows[i].reason;
 		s->flags = rows[i].flags;
 		s->is_test = rows[i].is_test;
