@@ -21,10 +21,11 @@ static void close_socket(struct mnl_socket **socket)
 	*socket = NULL;
 }
 
-static struct mnl_socket *open_socket(int bus)
+static struct mnl_socket *open_socket(int bus, size_t len)
 {
 	const struct timeval wait = {.tv_sec = NETLINK_WAIT_S};
-	const int size = SEND_BUFFER_BYTES;
+	const int size = len > SEND_BUFFER_BYTES / 2 ? (int)(2 * len) : SEND_BUFFER_BYTES;
+	int yes = 1;
 	AUTO(close_socket)
 	struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
 
@@ -36,6 +37,8 @@ static struct mnl_socket *open_socket(int bus)
 	    setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_SNDBUFFORCE, &size,
 		       sizeof(size)))
 		return NULL;
+	/* A refusal repeats no more than the head of what was refused, so that it fits. */
+	(void)mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &yes, sizeof(yes));
 	return TAKE_PTR(socket);
 }
 
@@ -81,7 +84,8 @@ static int read_some(struct mnl_socket *socket, struct reading *reading, char *b
 
 int netlink_talk(const struct netlink_request *request)
 {
-	AUTO(close_socket) struct mnl_socket *socket = open_socket(request->bus);
+	AUTO(close_socket)
+	struct mnl_socket *socket = open_socket(request->bus, request->len);
 	AUTO(free_mem) char *bytes = malloc(ANSWER_BYTES);
 	struct reading reading = {.request = request};
 	int result = 1;

@@ -24,7 +24,6 @@
 /* Before the kernel's headers, which then leave its definitions alone. */
 #include <netinet/in.h>
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -33,16 +32,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <libnftnl/chain.h>
 #include <libnftnl/common.h>
 #include <libnftnl/set.h>
-#include <libnftnl/table.h>
 
 #include "sys/netlink.h"
+#include "sys/nft_batch.h"
 #include "sys/nft_rule.h"
 
-#define BATCH_MAX_BYTES	  (1u << 18) /* 64 ports need a tenth */
-#define MESSAGE_SPARE	  4096u	     /* the longest single message is shorter */
+#define MESSAGE_SPARE	  4096u /* the longest single message is shorter */
+#define SET_MESSAGE_BYTES (MESSAGE_SPARE + NFT_PORTS_MAX * 64u)
 #define GUARDED_SET	  "guarded"
 #define GUARDED_SET_ID	  1u
 #define TYPE_INET_SERVICE 13u /* nft's number of this data type, for its listings */
@@ -53,100 +51,13 @@
 #define WATCH_DRAIN_MAX	  1000u
 #define RULES_EACH_FAMILY 2u
 
-static_assert(NFT_PORTS_MAX * 4u * 1024u <= BATCH_MAX_BYTES, "a batch holds all rules");
-
-/* ---- the batch --------------------------------------------------------------------------------- */
-
-struct batch {
-	char *bytes;
-	size_t len;
-	uint32_t seq;
-	int error;
+/* Whoever jumps stands before whom it jumps to: so they can be taken away one after the other. */
+static const struct nft_chain chains[] = {
+	{PREROUTING_CHAIN, "filter", NF_INET_PRE_ROUTING, PRIORITY_MANGLE, NULL},
+	{OUTPUT_CHAIN, "route", NF_INET_LOCAL_OUT, PRIORITY_MANGLE, NULL},
+	{.name = GATES_CHAIN},
 };
-
-static void batch_free(struct batch *batch)
-{
-	free_mem(&batch->bytes);
-}
-
-/* Where the next message begins; NULL: there was an error already. */
-static char *batch_room(struct batch *batch)
-{
-	if (!batch->error && batch->len + MESSAGE_SPARE > BATCH_MAX_BYTES)
-		batch->error = -E2BIG;
-	return batch->error ? NULL : batch->bytes + batch->len;
-}
-
-static struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint16_t flags)
-{
-	char *room = batch_room(batch);
-
-	return room ? nftnl_nlmsg_build_hdr(room, type, NFPROTO_INET, flags, ++batch->seq)
-		    : NULL;
-}
-
-static void batch_take(struct batch *batch, const struct nlmsghdr *message)
-{
-	batch->len += NLMSG_ALIGN(message->nlmsg_len);
-}
-
-static void put_table(struct batch *batch, uint16_t type, uint16_t flags)
-{
-	struct nlmsghdr *message = batch_message(batch, type, flags);
-	struct nftnl_table *table = message ? nftnl_table_alloc() : NULL;
-
-	if (!message)
-		return;
-	if (!table) {
-		batch->error = -ENOMEM;
-		return;
-	}
-	nftnl_table_set_str(table, NFTNL_TABLE_NAME, NFT_TABLE);
-	nftnl_table_nlmsg_build_payload(message, table);
-	nftnl_table_free(table);
-	batch_take(batch, message);
-}
-
-/* @type: NULL: a chain that others jump to. */
-static void put_chain(struct batch *batch, const char *name, const char *type,
-		      uint32_t hook)
-{
-	struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-	struct nftnl_chain *chain = message ? nftnl_chain_alloc() : NULL;
-
-	if (!message)
-		return;
-	if (!chain) {
-		batch->error = -ENOMEM;
-		return;
-	}
-	nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, NFT_TABLE);
-	nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name);
-	if (type) {
-		nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, type);
-		nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, hook);
-		nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, PRIORITY_MANGLE);
-	}
-	nftnl_chain_nlmsg_build_payload(message, chain);
-	nftnl_chain_free(chain);
-	batch_take(batch, message);
-}
-
-/* Takes the rule. */
-static void put_rule(struct batch *batch, const char *chain, struct nftnl_rule *rule)
-{
-	struct nlmsghdr *message =
-		batch_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
-
-	if (!rule)
-		batch->error = batch->error ? batch->error : -ENOMEM;
-	if (!batch->error) {
-		nft_rule_place(rule, NFT_TABLE, chain);
-		nft_rule_write(rule, message);
-		batch_take(batch, message);
-	}
-	nft_rule_free(&rule);
-}
+#define CHAINS (sizeof(chains) / sizeof(chains[0]))
 
 /* ---- the set of guarded ports -------------------------------------------------------------------- */
 
@@ -157,6 +68,7 @@ static void free_set(struct nftnl_set **set)
 	*set = NULL;
 }
 
+/* The set of guarded ports, with its elements; NULL: no memory. */
 static struct nftnl_set *make_set(const struct nft_table *table)
 {
 	AUTO(free_set) struct nftnl_set *set = nftnl_set_alloc();
@@ -182,25 +94,22 @@ static struct nftnl_set *make_set(const struct nft_table *table)
 	return TAKE_PTR(set);
 }
 
-static void put_set(struct batch *batch, const struct nft_table *table)
+/* @type: of the set itself, or of what is in it. */
+static void put_set(struct nft_batch *batch, uint16_t type, uint16_t flags,
+		    struct nftnl_set *set)
 {
-	AUTO(free_set) struct nftnl_set *set = make_set(table);
-	struct nlmsghdr *message;
+	struct nlmsghdr *message =
+		nft_batch_message(batch, type, flags, SET_MESSAGE_BYTES);
 
-	if (!set) {
-		batch->error = batch->error ? batch->error : -ENOMEM;
+	if (!set)
+		nft_batch_fail(batch, -ENOMEM);
+	if (!set || !message)
 		return;
-	}
-	message = batch_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
-	if (!message)
-		return;
-	nftnl_set_nlmsg_build_payload(message, set);
-	batch_take(batch, message);
-	message = batch_message(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	if (!message)
-		return;
-	nftnl_set_elems_nlmsg_build_payload(message, set);
-	batch_take(batch, message);
+	if (type == NFT_MSG_NEWSETELEM)
+		nftnl_set_elems_nlmsg_build_payload(message, set);
+	else
+		nftnl_set_nlmsg_build_payload(message, set);
+	nft_batch_take(batch, message);
 }
 
 /* ---- the rules ------------------------------------------------------------------------------------- */
@@ -220,32 +129,33 @@ static size_t port_rules(const struct nft_port *port)
 	return 0;
 }
 
-static void put_port(struct batch *batch, const struct nft_table *table,
+static void put_port(struct nft_batch *batch, const struct nft_table *table,
 		     const struct nft_port *port)
 {
 	const bool to_gate = port->way == NFT_TO_GATE || port->way == NFT_TO_GATE_OR_PASS;
 
 	if (to_gate) {
-		put_rule(batch, GATES_CHAIN,
-			 nft_rule_tproxy(NFPROTO_IPV4, port, table->local_mark));
-		put_rule(batch, GATES_CHAIN,
-			 nft_rule_tproxy(NFPROTO_IPV6, port, table->local_mark));
+		nft_batch_rule(batch, GATES_CHAIN,
+			       nft_rule_tproxy(NFPROTO_IPV4, port, table->local_mark));
+		nft_batch_rule(batch, GATES_CHAIN,
+			       nft_rule_tproxy(NFPROTO_IPV6, port, table->local_mark));
 	}
 	if (port->way == NFT_TO_GATE || port->way == NFT_REFUSE)
-		put_rule(batch, GATES_CHAIN, nft_rule_reset(port->port));
+		nft_batch_rule(batch, GATES_CHAIN, nft_rule_reset(port->port));
 }
 
-static void put_rules(struct batch *batch, const struct nft_table *table)
+static void put_rules(struct nft_batch *batch, const struct nft_table *table)
 {
 	for (size_t i = 0; i < table->port_count; i++)
 		put_port(batch, table, &table->ports[i]);
-	put_rule(batch, PREROUTING_CHAIN, nft_rule_sockets(table->local_mark));
+	nft_batch_rule(batch, PREROUTING_CHAIN, nft_rule_sockets(table->local_mark));
 	for (size_t i = 0; i < table->interface_count; i++)
-		put_rule(batch, PREROUTING_CHAIN,
-			 nft_rule_guarded(table->interfaces[i], GUARDED_SET,
-					  GUARDED_SET_ID, GATES_CHAIN));
-	put_rule(batch, OUTPUT_CHAIN, nft_rule_note(table->gate_mark, table->local_mark));
-	put_rule(batch, OUTPUT_CHAIN, nft_rule_answers(table->local_mark));
+		nft_batch_rule(batch, PREROUTING_CHAIN,
+			       nft_rule_guarded(table->interfaces[i], GUARDED_SET,
+						GUARDED_SET_ID, GATES_CHAIN));
+	nft_batch_rule(batch, OUTPUT_CHAIN,
+		       nft_rule_note(table->gate_mark, table->local_mark));
+	nft_batch_rule(batch, OUTPUT_CHAIN, nft_rule_answers(table->local_mark));
 }
 
 size_t nft_rules_wanted(const struct nft_table *table)
@@ -259,66 +169,60 @@ size_t nft_rules_wanted(const struct nft_table *table)
 
 /* ---- in and out of force ----------------------------------------------------------------------------- */
 
-static int batch_begin(struct batch *batch)
+/* Made first, so that what is not there is no error. What else is in the table stays. */
+static void put_nothing(struct nft_batch *batch)
 {
-	batch->bytes = malloc(BATCH_MAX_BYTES);
-	if (!batch->bytes)
-		return -ENOMEM;
-	batch_take(batch, nftnl_batch_begin(batch->bytes, ++batch->seq));
-	/* Made and removed, so that a table that is not there is no error. */
-	put_table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	return 0;
-}
+	AUTO(free_set) struct nftnl_set *set = make_set(&(const struct nft_table){0});
 
-/* @type: of the last message, which asks for the acknowledgement. */
-static int batch_commit(struct batch *batch, uint16_t type, uint16_t flags)
-{
-	struct netlink_request request = {.bus = NETLINK_NETFILTER};
-	char *room;
-
-	put_table(batch, type, (uint16_t)(flags | NLM_F_ACK));
-	request.seq = batch->seq;
-	room = batch_room(batch);
-	if (!room)
-		return batch->error;
-	batch_take(batch, nftnl_batch_end(room, ++batch->seq));
-	request.bytes = batch->bytes;
-	request.len = batch->len;
-	return netlink_talk(&request);
+	for (size_t i = 0; i < CHAINS; i++)
+		nft_batch_chain_add(batch, &chains[i]);
+	put_set(batch, NFT_MSG_NEWSET, NLM_F_CREATE, set);
+	for (size_t i = 0; i < CHAINS; i++)
+		nft_batch_flush(batch, chains[i].name);
+	for (size_t i = 0; i < CHAINS; i++)
+		nft_batch_chain_remove(batch, chains[i].name);
+	put_set(batch, NFT_MSG_DELSET, 0, set);
 }
 
 int nft_apply(const struct nft_table *table)
 {
-	AUTO(batch_free) struct batch batch = {0};
-	int err = batch_begin(&batch);
+	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	AUTO(free_set) struct nftnl_set *set = make_set(table);
+	int err = nft_batch_begin(&batch);
 
 	if (err)
 		return err;
-	put_table(&batch, NFT_MSG_DELTABLE, 0);
-	put_table(&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	put_set(&batch, table);
-	put_chain(&batch, GATES_CHAIN, NULL, 0);
-	put_chain(&batch, PREROUTING_CHAIN, "filter", NF_INET_PRE_ROUTING);
-	put_chain(&batch, OUTPUT_CHAIN, "route", NF_INET_LOCAL_OUT);
+	put_nothing(&batch);
+	for (size_t i = 0; i < CHAINS; i++)
+		nft_batch_chain_add(&batch, &chains[i]);
+	put_set(&batch, NFT_MSG_NEWSET, NLM_F_CREATE, set);
+	put_set(&batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set);
 	put_rules(&batch, table);
-	return batch_commit(&batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+	return nft_batch_commit(&batch);
 }
 
 int nft_remove(void)
 {
-	AUTO(batch_free) struct batch batch = {0};
-	int err = batch_begin(&batch);
+	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	int err = nft_batch_begin(&batch);
 
-	return err ? err : batch_commit(&batch, NFT_MSG_DELTABLE, 0);
+	if (err)
+		return err;
+	nft_batch_table_remove(&batch);
+	return nft_batch_commit(&batch);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------- */
 
 static int count_rule(void *context, const struct nlmsghdr *message)
 {
+	char chain[NFT_CHAIN_NAME_MAX] = "";
 	size_t *count = context;
 
-	*count += nft_rule_is_of(message, NFT_TABLE);
+	if (!nft_rule_chain(message, NFT_TABLE, chain))
+		return 0;
+	for (size_t i = 0; i < CHAINS; i++)
+		*count += strcmp(chain, chains[i].name) == 0;
 	return 0;
 }
 

@@ -3,8 +3,9 @@
  * sys/nft - postern's own table in nftables: `inet postern`, and nothing else (libnftnl).
  *
  * It leads the guarded ports of this host to the gates (tproxy) and brings the backend's answers to
- * addresses of clients back to the gates. The whole table is made anew in one atomic batch, so no packet
- * sees half of it; rules of others are neither read nor touched. Called by the keeper.
+ * addresses of clients back to the gates. All of that is made anew in one atomic batch, so no packet
+ * sees half of it; rules of others are neither read nor touched. The fence in the same table, which drops addresses, is
+ * sys/nft_fence. Called by the keeper.
  */
 #ifndef SYS_NFT_H
 #define SYS_NFT_H
@@ -44,18 +45,18 @@ struct nft_table {
 };
 
 /**
- * nft_apply - put the table in place, instead of an older one of ours.
+ * nft_apply - put the chains and the set in place, instead of older ones of ours.
  *
  * Return: 0; -errno, and nothing has changed (-EOPNOTSUPP or -ENOENT: the kernel lacks nftables or tproxy).
  */
 int nft_apply(const struct nft_table *table) MUST_CHECK;
 
-/* Take it away; that it is not there is fine. Return: 0; -errno. */
+/* Take the whole table away, that of sys/nft_fence with it; that it is not there is fine. Return: 0; -errno. */
 int nft_remove(void) MUST_CHECK;
 
 /**
- * nft_rules - how many rules our table has now: who else changed it?
- * @out_count: 0: it is not there, or empty
+ * nft_rules - how many of the rules that nft_apply() makes are there now: who else changed them?
+ * @out_count: 0: they are not there
  *
  * Return: 0; -errno.
  */

@@ -16,6 +16,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "sys/nft.h"
 
@@ -280,13 +281,16 @@ void nft_rule_write(struct nftnl_rule *rule, struct nlmsghdr *message)
 	nftnl_rule_nlmsg_build_payload(message, rule);
 }
 
-bool nft_rule_is_of(const struct nlmsghdr *message, const char *table)
+bool nft_rule_chain(const struct nlmsghdr *message, const char *table,
+		    char out_chain[NFT_CHAIN_NAME_MAX])
 {
 	AUTO(nft_rule_free) struct nftnl_rule *rule = nftnl_rule_alloc();
-	const char *name;
+	const char *name, *chain;
 
 	if (!rule || nftnl_rule_nlmsg_parse(message, rule) < 0)
 		return false;
 	name = nftnl_rule_get_str(rule, NFTNL_RULE_TABLE);
-	return name && strcmp(name, table) == 0;
+	chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
+	return name && chain && strcmp(name, table) == 0 &&
+	       text_copy(out_chain, NFT_CHAIN_NAME_MAX, chain);
 }

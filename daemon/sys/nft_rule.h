@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define NFT_CHAIN_NAME_MAX 64u
+
 struct nft_port;
 struct nftnl_rule;
 struct nlmsghdr;
@@ -38,7 +40,8 @@ void nft_rule_place(struct nftnl_rule *rule, const char *table, const char *chai
 void nft_rule_write(struct nftnl_rule *rule, struct nlmsghdr *message);
 void nft_rule_free(struct nftnl_rule **rule);
 
-/* Is this message of a dump a rule of the table? */
-bool nft_rule_is_of(const struct nlmsghdr *message, const char *table);
+/* The chain of a rule in a dump; false: it is not of this table. */
+bool nft_rule_chain(const struct nlmsghdr *message, const char *table,
+		    char out_chain[NFT_CHAIN_NAME_MAX]);
 
 #endif
