@@ -84,7 +84,7 @@ BENCH_SRC := $(if $(wildcard /usr/include/spf2/spf.h),$(BENCH_SRC),$(filter-out 
 ALL_C     := $(filter-out %.bpf.c,$(sort $(wildcard daemon/*.c daemon/*/*.c cli/*.c tests/*.c tests/*/*.c tests/*/*/*.c)))
 ALL_H     := $(sort $(wildcard daemon/*/*.h cli/*.h tests/*.h tests/*/*.h tests/*/*/*.h bpf/abi.h))
 BPF_FILES := $(wildcard bpf/*.[ch] tests/bench/*.bpf.c)
-MAN       := $(wildcard daemon/*.[158] cli/*.[158])
+MAN       := $(wildcard daemon/*.[158] cli/*.[158] scripts/*.[158])
 SCRIPTS   := $(sort $(shell grep -lsE '^.!.*(sh|bash)$$' scripts/* .ci/run tests/run tests/*/* 2>/dev/null))
 
 objs      = $(patsubst %.c,$(OBJ)/%.o,$(1))
@@ -313,7 +313,8 @@ compile_commands:
 
 ## install: programs, manuals, default configuration, unit, users
 install: all
-	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(PROGRAMS)
+	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(PROGRAMS) scripts/postern-setup
+	sed -i 's|^conf_dir=.*|conf_dir=$(SYSCONFDIR)/postern|' $(DESTDIR)$(SBINDIR)/postern-setup
 	for m in $(MAN); do install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$${m##*.} $$m || exit 1; done
 	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/postern
 	cd daemon/etc && find . -type f | while read -r f; do to=$(DESTDIR)$(SYSCONFDIR)/postern/$${f#./}; \
@@ -323,12 +324,12 @@ install: all
 		-e 's|@TYPE@|$(if $(HAVE_SYSTEMD),notify,exec)|' scripts/posternd.service \
 		>$(DESTDIR)$(UNITDIR)/posternd.service; else echo "no $(UNITDIR) here: no unit installed"; fi
 	[ -n "$(DESTDIR)" ] || scripts/make-users
-	@echo "Installed. Next: edit $(SYSCONFDIR)/postern/postern.conf, then posternd --check, then start posternd."
+	@echo "Installed. Next: postern-setup --write, or edit $(SYSCONFDIR)/postern/postern.conf; then start posternd."
 
 ## uninstall: what install brought, except configuration, users and state; stop posternd first
 uninstall:
 	[ -n "$(DESTDIR)" ] || [ ! -x $(SBINDIR)/posternd ] || $(SBINDIR)/posternd --detach
-	rm -f $(DESTDIR)$(SBINDIR)/posternd $(DESTDIR)$(SBINDIR)/postern $(DESTDIR)$(UNITDIR)/posternd.service
+	rm -f $(patsubst %,$(DESTDIR)$(SBINDIR)/%,posternd postern postern-setup) $(DESTDIR)$(UNITDIR)/posternd.service
 	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 
 ## clean: remove $(BUILD)
