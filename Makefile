@@ -81,6 +81,8 @@ FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bench/bench_*.c)))
 # libspf2 is what the SPF cases are compared with; not every release has it.
 BENCH_SRC := $(if $(wildcard /usr/include/spf2/spf.h),$(BENCH_SRC),$(filter-out %/bench_spf.c,$(BENCH_SRC)))
+# What plays in the lab beside the real servers.
+LAB_SRC   := $(filter-out %.bpf.c,$(sort $(wildcard tests/lab/*.c)))
 ALL_C     := $(filter-out %.bpf.c,$(sort $(wildcard daemon/*.c daemon/*/*.c cli/*.c tests/*.c tests/*/*.c tests/*/*/*.c)))
 ALL_H     := $(sort $(wildcard daemon/*/*.h cli/*.h tests/*.h tests/*/*.h tests/*/*/*.h bpf/abi.h))
 BPF_FILES := $(wildcard bpf/*.[ch] tests/bench/*.bpf.c)
@@ -97,6 +99,7 @@ TESTS    := $(call picked,$(TEST_SRC:%.c=$(BUILD)/%))
 BPFTESTS := $(call picked,$(BPFT_SRC:%.c=$(BUILD)/%))
 FUZZERS  := $(call picked,$(FUZZ_SRC:%.c=$(BUILD)/%))
 BENCHES  := $(BENCH_SRC:%.c=$(BUILD)/%)
+PLAYERS  := $(LAB_SRC:%.c=$(BUILD)/%)
 
 # ---- what is built -------------------------------------------------------------------------------
 
@@ -104,7 +107,7 @@ BENCHES  := $(BENCH_SRC:%.c=$(BUILD)/%)
 all: $(PROGRAMS) $(LIB) $(SKEL)
 
 ## tests: build every test program without running it
-tests: $(TESTS) $(BPFTESTS) $(FUZZERS) $(BENCHES)
+tests: $(TESTS) $(BPFTESTS) $(FUZZERS) $(BENCHES) $(PLAYERS)
 
 # Rewrites the target only when the words have changed, so that what depends on it is built again only then.
 remember = mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(1))' >$@.new && \
@@ -160,7 +163,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/%.bpf.o
 # directory). They are linked before the archive, so their symbols replace those of the real object.
 helpers = $(call objs,$(patsubst $(CURDIR)/%,%,$(abspath $(addprefix $(dir $(1)),$(shell sed -n 's|^[/ ]\* *link: *\([^*]*\).*|\1|p' $(1))))))
 
-$(TESTS) $(BPFTESTS) $(BENCHES): $(BUILD)/%: $(OBJ)/%.o $$(call helpers,%.c) $(CLI_LIB) $(LIB)
+$(TESTS) $(BPFTESTS) $(BENCHES) $(PLAYERS): $(BUILD)/%: $(OBJ)/%.o $$(call helpers,%.c) $(CLI_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(LINK) -o $@ $^ $(TEST_LIBS) $(LIB_LIBS)
 
@@ -185,7 +188,7 @@ check-bpf: $(BPFTESTS)
 	$(Q)$(RUN) programs --results $(RESULTS) --suite check-bpf$(TAG) --root $^
 
 ## check-net: end to end in network namespaces, with real servers (root)
-check-net: all
+check-net: all $(PLAYERS)
 	$(Q)$(PYTEST_ENV) $(RUN) pytest --results $(RESULTS) --suite check-net$(TAG) --root $(if $(T),-k '$(T)') tests/net
 
 ## check-fault: kill -9, disk full, damaged state (root)
@@ -214,7 +217,7 @@ coverage:
 	@echo "written to $(BUILD)/coverage.tsv"
 
 ## bench: speed, beside HAProxy and the bare backend (root, quiet machine)
-bench: all $(BENCHES)
+bench: all $(BENCHES) $(PLAYERS)
 	$(Q)$(PYTEST_ENV) tests/bench/bench
 
 # What `make run` and `make test` need on a fresh machine.

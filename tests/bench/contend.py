@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What every bench with contenders needs: processes that come and go, their CPU time, their memory."""
 import contextlib
+import json
 import pathlib
 import re
 import socket
 import statistics
 import subprocess
 
-from postern_lab import wait_for
+from netns import GOOD4
+from postern_lab import BUILD, wait_for
+
+MANY4 = "198.18.0.0/15"  # for measuring, RFC 2544: every address of it is the clients' host
 
 
 def cpu_ns(pids):
@@ -53,3 +57,22 @@ def median_of(pairs):
 def pss_mb(pids):
     return sum(int(re.search(r"^Pss:\s+(\d+)", pathlib.Path(f"/proc/{p}/smaps_rollup").read_text(),
                              re.M).group(1)) for p in pids) / 1024
+
+
+def many_clients(lab):
+    """The clients' host has every address of MANY4."""
+    lab.network.run("clients", "ip", "route", "add", "local", MANY4, "dev", "lo")
+    lab.network.run("gate", "ip", "route", "add", MANY4, "via", GOOD4)
+
+
+def smtp_load(lab, address, port, *options, host="clients"):
+    """What tests/lab/smtp_load.c tells of a run; options are its own."""
+    done = lab.network.run(host, str(BUILD / "tests/lab/smtp_load"), *map(str, options), address, str(port), timeout=600)
+    told = json.loads(done.stdout)
+    if told["failed"]:
+        raise RuntimeError(f"{address}:{port}: {done.stdout}")
+    return told
+
+
+def ms(micros):
+    return f"{micros / 1000:.1f}"

@@ -123,6 +123,7 @@ class Dns:
         self.zones = {}  # name -> records, as in a zone file; "@" is the zone
         self.lists = {}  # name -> DnsList
         self.faults = {}  # name of a zone or list -> fault
+        self.asked = {NSD_PORT: NSD_PORT, RBL_PORT: RBL_PORT}  # where unbound finds them, if something stands before
         self.processes = []
         self.silence = []
 
@@ -210,9 +211,9 @@ class Dns:
         self.spawn("rbldnsd", RBL_PORT, "rbldnsd", "-n", "-u", "nobody", "-b", f"127.0.0.1/{RBL_PORT}", *specs)
 
     def start_unbound(self):
-        ports = {".": NSD_PORT}
-        ports.update({name: NSD_PORT for name in self.zones})
-        ports.update({name: RBL_PORT for name in self.lists})
+        ports = {".": self.asked[NSD_PORT]}
+        ports.update({name: self.asked[NSD_PORT] for name in self.zones})
+        ports.update({name: self.asked[RBL_PORT] for name in self.lists})
         ports.update({name: PORTS[fault] for name, fault in self.faults.items()})
         stubs = "".join(STUB.format(name=name, port=port) for name, port in ports.items())
         (self.dir / "unbound.conf").write_text(UNBOUND_CONF.format(
