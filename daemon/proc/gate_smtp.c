@@ -297,13 +297,18 @@ static bool smtp_is_amid(const struct session *s)
 /* RFC 3207 section 4.2: what was said before counts for nothing, but for the limits. */
 static void smtp_forget(struct session *s)
 {
-	const uint32_t commands = s->smtp.commands;
-	const uint32_t errors = s->smtp.errors;
+	const struct smtp_state before = s->smtp;
 
 	spf_forget(s);
 	memset(&s->smtp, 0, sizeof(s->smtp));
-	s->smtp.commands = commands;
-	s->smtp.errors = errors;
+	s->smtp.commands = before.commands;
+	s->smtp.errors = before.errors;
+	if (s->backend.fd >= 0) { /* what the backend knows, it knows from us */
+		smtp_reply_init(&s->smtp.replies);
+		s->smtp.xclient_left = before.xclient_left;
+		s->smtp.xclient_has_login = before.xclient_has_login;
+		s->smtp.told_login = before.told_login;
+	}
 	line_scanner_init(&s->smtp.lines, session_line_max(s));
 	s->auth_by = AUTH_BY_NONE;
 	s->helo_len = 0;

@@ -162,6 +162,7 @@ static const char *check_mail(struct session *s, struct request *r)
 
 static void proceed_mail(struct session *s, const struct request *r)
 {
+	s->smtp.has_acted = true;
 	s->smtp.in_mail = pass_on_path(s, r);
 	s->smtp.has_rcpt = false;
 	smtp_grey_begin(s, r->arg + r->path.mailbox.at,
@@ -264,6 +265,7 @@ static const char *check_auth(struct session *s, struct request *r)
 
 static void proceed_auth(struct session *s, const struct request *r)
 {
+	s->smtp.has_acted = true;
 	auth_begin(s, r->arg, &r->auth);
 }
 
@@ -283,11 +285,16 @@ static const char *check_starttls(struct session *s, struct request *r)
 	return NULL;
 }
 
-/* The backend starts anew as well: what the client said in the clear was perhaps not its own. */
+/*
+ * What the client said in the clear was perhaps not its own: the backend starts anew as well. With nothing said but
+ * greetings the next EHLO does that (RFC 5321 section 4.1.4); else it takes a new connection.
+ */
 static void proceed_starttls(struct session *s, const struct request *r)
 {
-	smtp_quit_backend(s);
-	session_detach(s, &s->backend, false);
+	if (s->smtp.has_acted) {
+		smtp_quit_backend(s);
+		session_detach(s, &s->backend, false);
+	}
 	pipe_close(s);
 	session_start_tls(s, r->consumed, "220 2.0.0 go ahead\r\n");
 }

@@ -354,6 +354,13 @@ static void on_early_reply(struct session *s, const struct reply *reply)
 		relay_stop(s, NULL);
 }
 
+/* Between STARTTLS and EHLO the backend has nothing to say, but perhaps that it goes: EHLO finds another connection. */
+static void on_idle_reply(struct session *s, const struct reply *reply)
+{
+	(void)reply;
+	smtp_backend_lost(s);
+}
+
 static void on_unexpected(struct session *s, const struct reply *reply)
 {
 	/* Anything else the client could take for the reply to its next command. */
@@ -417,6 +424,7 @@ static void on_reply(struct session *s, const struct reply *reply)
 {
 	static void (*const by_state[SESSION_STATE_COUNT])(struct session *,
 							   const struct reply *) = {
+		[SESSION_HELO] = on_idle_reply,
 		[SESSION_BANNER] = on_banner,
 		[SESSION_STARTTLS] = on_starttls,
 		[SESSION_XEHLO] = on_own_hello,
@@ -450,11 +458,13 @@ void smtp_backend_lost(struct session *s)
 	case SESSION_DATA_END:
 		smtp_bye(s, in_message, "backend-lost");
 		return;
+	case SESSION_HELO:
+		session_detach(s, &s->backend, false);
+		return;
 	case SESSION_SWALLOW:
 	case SESSION_FREE:
 	case SESSION_TLS:
 	case SESSION_GREET:
-	case SESSION_HELO:
 	case SESSION_PREPARE:
 	case SESSION_RELAY:
 	case SESSION_FLUSH:
@@ -485,7 +495,7 @@ static bool expects_reply(const struct session *s)
 		return pipe_count(s) > 0;
 	if (s->state == SESSION_AUTH)
 		return s->smtp.auth_waits;
-	return s->state != SESSION_DATA;
+	return s->state != SESSION_DATA && s->state != SESSION_HELO;
 }
 
 /* What it has just said ends the attempt: the next address has its turn. */

@@ -60,6 +60,7 @@ struct smtp_state {
 	bool has_pipelined; /* before the reply to EHLO had gone out */
 	bool is_esmtp;
 	bool has_hello;	     /* the present EHLO was answered with 250 */
+	bool has_acted;	     /* the backend was told of a message or a login */
 	bool in_mail;	     /* MAIL was passed on, and not refused */
 	bool has_rcpt;	     /* RCPT was passed on */
 	bool auth_waits;     /* for the backend's reply to a line of the login */

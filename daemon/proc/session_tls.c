@@ -56,7 +56,7 @@ static void log_injection(struct session *s)
 
 void session_start_tls(struct session *s, size_t consumed, const char *go_ahead)
 {
-	assert(s->backend.fd < 0 && !s->client.tls);
+	assert(!s->client.tls);
 	if (s->client.in_len > consumed) {
 		log_injection(s);
 		session_end(s, "starttls-injection");

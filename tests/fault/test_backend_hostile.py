@@ -6,6 +6,7 @@ import socket
 import threading
 
 import pytest
+from certs import Authority, certificate, trusting
 from netns import GOOD4, MAIL4
 from postern_lab import wait_for
 
@@ -215,6 +216,40 @@ def test_a_reply_that_nobody_asked_for_is_not_taken_for_another(lab):
         with contextlib.suppress(smtplib.SMTPServerDisconnected, OSError):
             assert client.getreply()[0] == 421
         client.close()
+
+
+def test_who_speaks_amid_starttls_is_left_for_another_connection(lab, tmp_path):
+    authority = Authority(tmp_path)
+    authority.make("mx", ["gate.example.net"])
+    is_secured, is_left = threading.Event(), threading.Event()
+
+    def loose(peer):
+        peer.begin()
+        assert is_secured.wait(10)
+        peer.say(b"250-not asked for\r\n250 SIZE 1\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert peer.lines.readline() == b""
+        is_left.set()
+
+    def proper(peer):
+        peer.begin()
+        peer.expect(b"MAIL", b"250 2.1.0 ok\r\n")
+
+    lab.write_conf(top=certificate(authority, "mx"), service='tls = starttls\n\tcertificates = { "mx" }')
+    lab.cli("reload")
+    try:
+        with backend(lab, loose, proper):
+            client = lab.smtp(GOOD4)
+            client._host = "gate.example.net"
+            client.starttls(context=trusting(authority))
+            is_secured.set()
+            assert is_left.wait(10)
+            client.ehlo()
+            assert client.docmd("MAIL FROM:<a@example.com>")[0] == 250
+            client.close()
+    finally:
+        lab.write_conf(top="", service="")
+        lab.cli("reload")
 
 
 @pytest.mark.parametrize("greeting", [b"421 4.3.2 too busy\r\n", b"554 5.7.1 no\r\n", b"garbage\r\n",

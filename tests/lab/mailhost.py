@@ -265,6 +265,12 @@ class MailHost:
         self._postfix("start")
         self._wait_port(PLAIN)
 
+    def configure(self, **settings):
+        """Settings of Postfix, in force for what it starts from now on."""
+        words = [f"{name}={value}" for name, value in settings.items()]
+        sh(*self.network.command(self.host, "postconf", "-c", str(self.dir / "etc"), *words))
+        self._postfix("reload")
+
     def _postfix(self, verb, check=True):
         return sh(*self.network.command(self.host, "postfix", "-c", str(self.dir / "etc"), verb),
                   check=check)

@@ -56,12 +56,9 @@ class SetupLab(Lab):
         etc = self.mail.dir / "etc"
         (self.mail.dir / "aliases").write_text("alias.example anything\ninfo@alias.example anna\n")
         self.network.run("gate", "postmap", "-c", str(etc), f"hash:{self.mail.dir}/aliases")
-        words = [f"{name}={value.format(dir=self.dir)}" for name, value in settings.items()]
-        self.network.run("gate", "postconf", "-c", str(etc), *words)
-        if "587" not in (etc / "master.cf").read_text():
-            with open(etc / "master.cf", "a") as master:
-                master.write(MASTER_CF)
-        self.network.run("gate", "postfix", "-c", str(etc), "reload")
+        with open(etc / "master.cf", "a") as master:
+            master.write(MASTER_CF)
+        self.mail.configure(**{name: value.format(dir=self.dir) for name, value in settings.items()})
         self.network.run("gate", "timeout", "10", "sh", "-c", "until ss -Hltn | grep -q ':587 '; do sleep 0.05; done")
 
     def write_conf(self, **changes):

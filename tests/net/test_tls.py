@@ -194,6 +194,47 @@ def test_a_login_before_starttls_is_forgotten(authority):
         client.close()
 
 
+def connections(lab):
+    """How often a client has come, as the mail host sees it."""
+    return lab.mail.log().count(f"]: connect from unknown[{GOOD4}]")
+
+
+def test_the_mail_host_sees_one_connection_of_a_client_that_says_starttls(lab, authority):
+    before, messages = connections(lab), len(lab.mail.messages())
+    client = lab.smtp()
+    client.ehlo("before.example.com")
+    client._host = NAME
+    client.starttls(context=trusting(authority))
+    client.ehlo("behind.example.com")
+    client.sendmail("a@example.com", ["anna@example.org"], "Subject: once\r\n\r\nx\r\n")
+    client.quit()
+    message = lab.mail.wait_messages(messages + 1)
+    assert any(b"from behind.example.com (" in m and b"Subject: once" in m for m in message)
+    wait_for("the end at the mail host", lambda: "ehlo=2 mail=1 rcpt=1 data=1" in lab.mail.log())
+    assert connections(lab) == before + 1
+
+
+@pytest.mark.parametrize("how", ["it dies", "it says 421"])
+def test_a_mail_host_that_goes_amid_starttls_is_connected_anew(authority, how):
+    with Lab("tlsanew", top=certificate(authority, "mx"), service='tls = starttls\n\tcertificates = { "mx" }') as lab:
+        if how == "it says 421":
+            lab.mail.configure(smtpd_timeout="1s")
+        client = lab.smtp()
+        client.ehlo()
+        client._host = NAME
+        client.starttls(context=trusting(authority))
+        if how == "it says 421":
+            wait_for("the timeout of the mail host", lambda: "timeout after EHLO" in lab.mail.log())
+        else:
+            lab.mail.stop_postfix()
+            lab.mail.start_postfix()
+        assert client.noop()[0] == 250  # the session hears of nothing
+        client.sendmail("a@example.com", ["anna@example.org"], "Subject: anew\r\n\r\nx\r\n")
+        client.quit()
+        lab.mail.wait_messages(1)
+        assert connections(lab) == 2
+
+
 def test_starttls_is_not_taken_where_it_makes_no_sense(lab, authority):
     client = lab.smtp()
     client.ehlo()
