@@ -146,7 +146,7 @@ $(BUILD)/postern: $(call objs,$(CLI_SRC) $(filter daemon/base/% daemon/wire/%,$(
 	$(Q)$(LINK) -o $@ $^ $(CLI_LIBS)
 
 # The UAPI headers ask for asm/types.h, which Debian keeps in the directory of the machine.
-BPF_CFLAGS := -target bpf -std=gnu17 -O2 -g -Wall -Wextra -Werror -I. -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror -I. -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
 $(BUILD)/postern.bpf.o: bpf/postern.bpf.c
 $(BUILD)/bench_xdp.bpf.o: tests/bench/bench_xdp.bpf.c
 $(BUILD)/%.bpf.o: $(STAMP)

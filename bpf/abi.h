@@ -4,7 +4,7 @@
  * counters, limits. Sizes are pinned at the end; a change of any of them is a new
  * ABI_VERSION, and the daemon then carries the bans over into new maps.
  *
- * Used by bpf/ and daemon/sys/xdp.c. Field names are what `bpftool map dump`
+ * Used by bpf/ and daemon/sys/xdp*.c. Field names are what `bpftool map dump`
  * prints: they are part of the monitoring interface (README, posternd(8)).
  */
 #ifndef BPF_ABI_H
@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define ABI_VERSION 1u
+#define ABI_VERSION 2u
 
 #define ABI_POLICY_MAX	      32u      /* policy ids 0..31 */
 #define ABI_SERVICE_MAX	      64u      /* guarded ports */
@@ -23,6 +23,14 @@
 #define ABI_V6_CLIENT_LEN     64u      /* an exact IPv6 ban is a /64 */
 #define ABI_EXPIRED_DEPTH_MAX 4u /* ended prefix bans that are looked through, nested */
 #define ABI_FOREVER_NS	      (~0ULL)
+#define ABI_SYN_SOURCES_MAX   65536u /* sources whose SYNs are counted: some 8 MiB */
+#define ABI_SYN_EXEMPT_MAX \
+	512u /* prefixes whose SYNs are not counted; half of them while they change */
+#define ABI_SYN_RING_BYTES 65536u /* holds some 1000 reports until the daemon reads */
+#define ABI_SYN_RATE_MAX   1000000u
+#define ABI_SYN_BURST_MAX  1000000u
+#define ABI_SYN_REPORT_NS  1000000000ULL /* one source is not reported more often */
+#define ABI_SYN_TRIES_MAX  4u /* other CPUs may take from the same bucket meanwhile */
 
 #define ABI_FAMILY_V4 4u
 #define ABI_FAMILY_V6 6u
@@ -100,7 +108,53 @@ struct policy_counters {
 	__u64 dropped_blacklisted;   /* BL in the list */
 	__u64 dropped_not_permitted; /* an entry without PA */
 	__u64 dropped_no_entry;	     /* no entry at all */
-	__u64 dropped_runt; /* first fragment or header too short to hold the ports; counted under policy 0 */
+	__u64 dropped_runt; /* first fragment or header too short to hold ports and flags; counted under policy 0 */
+	__u64 dropped_syn_rate;	   /* SYN of a source that is over the rate */
+	__u64 would_drop_syn_rate; /* the same where that is only observed: it passed */
+};
+
+/* syn_limits: by policy. A bucket for each source holds burst SYNs and is filled at the rate. */
+#define ABI_SYN_OFF	0u
+#define ABI_SYN_OBSERVE 1u
+#define ABI_SYN_ENFORCE 2u
+
+struct syn_limit {
+	__u32 mode;  /* ABI_SYN_* */
+	__u32 rate;  /* SYNs a second, 1..ABI_SYN_RATE_MAX */
+	__u32 burst; /* 1..ABI_SYN_BURST_MAX */
+	__u32 pad;
+};
+
+/*
+ * syn_sources: the buckets, by policy and source (as bans: IPv4 address, IPv6 /64). The source that has
+ * been quiet for longest gives way to a new one, and begins anew with a full bucket.
+ */
+struct syn_source {
+	__u64 full_ns;	      /* boot-time clock; when the bucket is full again */
+	__u64 passed;	      /* SYNs that were let through */
+	__u64 over;	      /* SYNs over the rate: dropped, or only observed */
+	__u64 last_report_ns; /* boot-time clock; 0: never */
+};
+
+/* syn_exempt: LPM trie of whom the rate does not hold for; the family stands first in the key. */
+struct syn_exempt_key {
+	__u32 prefixlen; /* 32 + length */
+	__u8 family[4];	 /* big-endian ABI_FAMILY_* */
+	__u8 addr[16];	 /* IPv4 in the first 4 */
+};
+
+struct syn_exempt {
+	__u32 length; /* of the prefix, without the 32 of the family */
+};
+
+/* syn_reports: ring buffer. The numbers are those of the source, counted on and on. */
+struct syn_report {
+	struct ban_key source;
+	__u16 port; /* host order; of the SYN that was over the rate */
+	__u16 pad;
+	__u64 passed;
+	__u64 over;
+	__u64 at_ns; /* boot-time clock */
 };
 
 /* abi: one element. Pins of another version are not used, their bans are carried over. */
@@ -119,6 +173,10 @@ _Static_assert(sizeof(struct ban_prefix4_key) == 12, "ban_prefix4_key");
 _Static_assert(sizeof(struct ban_prefix6_key) == 24, "ban_prefix6_key");
 _Static_assert(sizeof(struct ban_prefix_value) == 32, "ban_prefix_value");
 _Static_assert(sizeof(struct list_value) == 8, "list_value");
-_Static_assert(sizeof(struct policy_counters) == 56, "policy_counters");
+_Static_assert(sizeof(struct policy_counters) == 72, "policy_counters");
+_Static_assert(sizeof(struct syn_limit) == 16, "syn_limit");
+_Static_assert(sizeof(struct syn_source) == 32, "syn_source");
+_Static_assert(sizeof(struct syn_exempt_key) == 24, "syn_exempt_key");
+_Static_assert(sizeof(struct syn_report) == 40, "syn_report");
 
 #endif

@@ -98,4 +98,33 @@ struct {
 	__type(value, struct policy_name);
 } policy_names SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_POLICY_MAX);
+	__type(key, __u32);
+	__type(value, struct syn_limit);
+} syn_limits SEC(".maps");
+
+/* Preallocated, and never full: a flood of forged sources can only make it forget. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ABI_SYN_SOURCES_MAX);
+	__type(key, struct ban_key);
+	__type(value, struct syn_source);
+} syn_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, ABI_SYN_EXEMPT_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct syn_exempt_key);
+	__type(value, struct syn_exempt);
+} syn_exempt SEC(".maps");
+
+/* To the daemon. When it is full a report is lost, and nothing else. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, ABI_SYN_RING_BYTES);
+} syn_reports SEC(".maps");
+
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * bpf/parse - from the first byte of a frame to the TCP ports.
+ * bpf/parse - from the first byte of a frame to the TCP ports and flags.
  *
  * A cursor that never moves without a bounds check, and one step per header:
  * Ethernet with up to two VLAN tags, IPv4 with options (RFC 791), IPv6 with
- * extension headers (RFC 8200 §4), the ports of TCP (RFC 9293 §3.1).
+ * extension headers (RFC 8200 §4), ports and flags of TCP (RFC 9293 §3.1).
  * Called by bpf/postern.bpf.c. Touches the packet only to read it.
  */
 #ifndef BPF_PARSE_H
@@ -30,11 +30,13 @@
 #define LENGTH_UNKNOWN	 (~0u)
 #define EXTENSION_BYTES	 8 /* the shortest extension header, and the unit of the others */
 #define IPV4_WORDS_MIN	 5 /* with more there are options */
+#define TCP_SYN		 0x02
+#define TCP_ACK		 0x10
 
 enum parse_result {
 	PARSE_OTHER, /* not TCP, not ours, or not understood */
 	PARSE_PORTS, /* TCP: struct packet is complete */
-	PARSE_RUNT,  /* a first fragment that ends before the ports */
+	PARSE_RUNT,  /* a first fragment that ends before ports and flags */
 };
 
 /* What the verdict needs to know of a packet. */
@@ -45,6 +47,7 @@ struct packet {
 	};
 	__u16 family; /* ABI_FAMILY_* */
 	__u16 port;   /* TCP destination, host order */
+	__u16 is_syn; /* it begins a connection: SYN without ACK */
 };
 
 struct cursor {
@@ -70,6 +73,14 @@ struct ports {
 	__be16 dest;
 };
 
+/* From the ports to the flags. */
+struct tcp_rest {
+	__u8 sequence[4];
+	__u8 acknowledged[4];
+	__u8 offset;
+	__u8 flags;
+};
+
 /* The next bytes; NULL if they are not all there. */
 static __always_inline void *cursor_peek(const struct cursor *cursor, __u32 bytes)
 {
@@ -90,14 +101,21 @@ static __always_inline void *cursor_take(struct cursor *cursor, __u32 bytes)
 	return here;
 }
 
+/* A whole packet that ends before the flags is no SYN: the stack drops it. What a first fragment leaves open, the
+ * next could say. */
 static __always_inline enum parse_result parse_ports(struct cursor *cursor, int is_first,
 						     struct packet *out_packet)
 {
 	struct ports *ports = cursor_take(cursor, sizeof(*ports));
+	struct tcp_rest *rest;
 
 	if (!ports)
 		return is_first ? PARSE_RUNT : PARSE_OTHER;
 	out_packet->port = bpf_ntohs(ports->dest);
+	rest = cursor_take(cursor, sizeof(*rest));
+	if (!rest)
+		return is_first ? PARSE_RUNT : PARSE_PORTS;
+	out_packet->is_syn = (rest->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	return PARSE_PORTS;
 }
 

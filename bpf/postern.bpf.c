@@ -3,7 +3,8 @@
  * bpf/postern - may this packet reach the mail host?
  *
  * One list of steps: parse; which policy guards the port; banned as a single
- * source; banned as part of a prefix; what the address list says. The longest
+ * source; banned as part of a prefix; what the address list says; and of a SYN
+ * that passed so far (bpf/syn.h), whether its source sends too many. The longest
  * prefix wins; a ban wins over a list entry of the same length. What is not for
  * a guarded port, or not understood, passes: the check at accept has the last
  * word. No entry: dropped. Every verdict is counted by its reason.
@@ -17,6 +18,7 @@
 #include "bpf/abi.h"
 #include "bpf/maps.h"
 #include "bpf/parse.h"
+#include "bpf/syn.h"
 
 #define NO_LENGTH (-1) /* shorter than any prefix: there is none */
 
@@ -28,6 +30,8 @@ enum reason {
 	DROPPED_NOT_PERMITTED,
 	DROPPED_NO_ENTRY,
 	DROPPED_RUNT,
+	DROPPED_SYN_RATE,
+	WOULD_DROP_SYN_RATE, /* passes */
 };
 
 /* Counts, and says what to do. */
@@ -58,9 +62,15 @@ static __always_inline int conclude(__u32 policy, enum reason reason)
 		case DROPPED_RUNT:
 			counter->dropped_runt++;
 			break;
+		case DROPPED_SYN_RATE:
+			counter->dropped_syn_rate++;
+			break;
+		case WOULD_DROP_SYN_RATE:
+			counter->would_drop_syn_rate++;
+			break;
 		}
 	}
-	return reason == PASSED ? XDP_PASS : XDP_DROP;
+	return reason == PASSED || reason == WOULD_DROP_SYN_RATE ? XDP_PASS : XDP_DROP;
 }
 
 static __always_inline void seen(__u64 *packets, __u64 *last_seen_ns, __u64 now_ns)
@@ -73,13 +83,9 @@ static __always_inline void seen(__u64 *packets, __u64 *last_seen_ns, __u64 now_
 static __always_inline struct ban_value *
 exact_ban(__u32 policy, const struct packet *packet, __u64 *out_now_ns)
 {
-	struct ban_key key = {.family = packet->family, .policy = (__u16)policy};
+	struct ban_key key = source_key(policy, packet);
 	struct ban_value *ban;
 
-	if (packet->family == ABI_FAMILY_V4)
-		__builtin_memcpy(key.addr, packet->src, 4);
-	else
-		__builtin_memcpy(key.addr, packet->src, 8);
 	ban = bpf_map_lookup_elem(&bans, &key);
 	if (!ban)
 		return NULL;
@@ -208,12 +214,29 @@ static __always_inline enum reason decide(const struct service_value *service,
 	return list_reason(entry);
 }
 
+/* Of a packet that neither a ban nor the list has stopped. */
+static __always_inline enum reason rate_reason(__u32 policy, const struct packet *packet)
+{
+	if (!packet->is_syn)
+		return PASSED;
+	switch (syn_judge(policy, packet)) {
+	case SYN_FINE:
+		break;
+	case SYN_OVER:
+		return DROPPED_SYN_RATE;
+	case SYN_OVER_OBSERVED:
+		return WOULD_DROP_SYN_RATE;
+	}
+	return PASSED;
+}
+
 /* The whole way of a packet. */
 static __always_inline int judge(struct xdp_md *ctx)
 {
 	const struct service_value *service;
 	struct service_key key = {};
 	struct packet packet = {};
+	enum reason reason;
 
 	switch (parse_packet(ctx, &packet)) {
 	case PARSE_OTHER:
@@ -227,7 +250,10 @@ static __always_inline int judge(struct xdp_md *ctx)
 	service = bpf_map_lookup_elem(&services, &key);
 	if (!service)
 		return XDP_PASS;
-	return conclude(service->policy, decide(service, &packet));
+	reason = decide(service, &packet);
+	if (reason == PASSED)
+		reason = rate_reason(service->policy, &packet);
+	return conclude(service->policy, reason);
 }
 
 /* Frames of several buffers, too: the headers are in the first. */

@@ -99,6 +99,7 @@ static int child_main(const struct keeper_child *child, int keeper_fd)
 	(void)prctl(PR_SET_NAME, name);
 	log_open(name, (enum log_level)keeper_conf(keeper)->log_level);
 	child_reset_signals();
+	xdp_forget(keeper->xdp);
 	err = child_keep_fds(keeper_fd, is_ledger ? keeper->control_fd : -1);
 	if (err) {
 		log_error("event=error what=start reason=\"%s\"", strerror(-err));

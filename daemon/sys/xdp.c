@@ -209,9 +209,12 @@ static int map_carry_over(enum xdp_map map, int from_fd, int to_fd)
 	return err;
 }
 
+/* Buckets begin anew, and whose they are is told before we attach: walking a map that a flood changes all the
+ * time might not end. */
 static bool map_is_carried(enum xdp_map map)
 {
-	return map != XDP_MAP_ABI && map != XDP_MAP_POLICIES4 && map != XDP_MAP_POLICIES6;
+	return map != XDP_MAP_ABI && map != XDP_MAP_POLICIES4 &&
+	       map != XDP_MAP_POLICIES6 && map < XDP_MAP_SYN_LIMITS;
 }
 
 static int pinned_carry_over(struct xdp *xdp, const struct pinned *pinned)
@@ -292,6 +295,8 @@ static int xdp_fill(struct xdp *xdp, uint32_t bans_max)
 	if (!err)
 		err = pinned_carry_over(xdp, &pinned);
 	if (!err)
+		err = xdp_syn_open(xdp);
+	if (!err)
 		err = pinned_replace(xdp, &pinned);
 	return err;
 }
@@ -330,6 +335,7 @@ void xdp_close(struct xdp **xdp)
 		close_fd(&x->list_fds[i][XDP_LIST6]);
 	}
 	xdp_walk_done(&x->walk);
+	xdp_forget(x);
 	postern_bpf__destroy(x->program);
 	free(x);
 	*xdp = NULL;

@@ -17,10 +17,13 @@
 #include "base/cleanup.h"
 #include "base/prefix_table.h"
 
-#define XDP_POLICY_MAX	32u
-#define XDP_NAME_MAX	32u
-#define XDP_BATCH_MAX	256u
-#define XDP_PROBLEM_MAX 2048u
+#define XDP_POLICY_MAX	   32u
+#define XDP_NAME_MAX	   32u
+#define XDP_BATCH_MAX	   256u
+#define XDP_SYN_EXEMPT_MAX 256u
+#define XDP_SYN_RATE_MAX   1000000u
+#define XDP_SYN_BURST_MAX  1000000u
+#define XDP_PROBLEM_MAX	   2048u
 
 struct xdp; /* the open maps and program */
 
@@ -47,6 +50,31 @@ struct xdp_counters {
 	uint64_t dropped_not_permitted;
 	uint64_t dropped_no_entry;
 	uint64_t dropped_runt;
+	uint64_t dropped_syn_rate;
+	uint64_t would_drop_syn_rate; /* passed, as the mode is observe */
+};
+
+enum xdp_syn_mode {
+	XDP_SYN_OFF,
+	XDP_SYN_OBSERVE,
+	XDP_SYN_ENFORCE,
+};
+
+/* How many connections one source may begin. */
+struct xdp_syn_limit {
+	enum xdp_syn_mode mode;
+	uint32_t rate;	/* SYNs a second; > 0 unless off */
+	uint32_t burst; /* at once; > 0 unless off */
+};
+
+/* A source was over its limit just now. Both numbers are counted on since it was first seen; it may be forgotten
+ * meanwhile, and then they begin anew. */
+struct xdp_syn_report {
+	struct prefix source; /* IPv4 /32, IPv6 /64 */
+	uint16_t policy;
+	uint16_t port;	 /* of the last SYN, host order */
+	uint64_t passed; /* SYNs let through */
+	uint64_t over;	 /* SYNs over the rate: dropped, unless only observed */
 };
 
 /**
@@ -66,6 +94,9 @@ struct xdp_counters {
  */
 int xdp_open(const char *pin_dir, uint32_t bans_max, struct xdp **out_xdp) MUST_CHECK;
 void xdp_close(struct xdp **xdp);
+
+/* In a forked child: unmap what is shared with the kernel. NULL is allowed. Nothing but xdp_close() afterwards. */
+void xdp_forget(struct xdp *xdp);
 
 /* What went wrong last, in words, for a log line: "" if there is nothing to add to the errno.
  * Valid until the next call of this module. May hold the end of the verifier's log. */
@@ -164,6 +195,33 @@ int xdp_ban_get(struct xdp *xdp, const struct prefix *prefix, uint16_t policy,
  */
 int xdp_ban_walk(struct xdp *xdp, bool restart, struct xdp_ban *out_bans, size_t max,
 		 size_t *out_count) MUST_CHECK;
+
+/* The limit of one policy; in force with the next packet. 0; -EINVAL; -errno. */
+int xdp_syn_limit_set(struct xdp *xdp, uint16_t policy,
+		      const struct xdp_syn_limit *limit) MUST_CHECK;
+int xdp_syn_limit_get(struct xdp *xdp, uint16_t policy,
+		      struct xdp_syn_limit *out_limit) MUST_CHECK;
+
+/**
+ * xdp_syn_exempt - say for whom no limit holds, in no policy.
+ * @prefixes: all of them, in any order, some may be there twice; who is not among them is not exempt any more
+ * @count: <= XDP_SYN_EXEMPT_MAX
+ *
+ * New ones are put in before old ones are taken out. Return: 0; -E2BIG; -errno.
+ */
+int xdp_syn_exempt(struct xdp *xdp, const struct prefix *prefixes,
+		   size_t count) MUST_CHECK;
+
+/* What is known of one source. 0; -ENOENT; -errno. The port is 0. */
+int xdp_syn_source(struct xdp *xdp, const struct prefix *source, uint16_t policy,
+		   struct xdp_syn_report *out_report) MUST_CHECK;
+
+/* Readable when there are reports; borrowed. */
+int xdp_syn_reports_fd(const struct xdp *xdp);
+
+/* Takes the reports that are there. Returns how many (<= max); more may be left. */
+size_t xdp_syn_reports_read(struct xdp *xdp, struct xdp_syn_report *out_reports,
+			    size_t max);
 
 /* Sum over the CPUs. */
 int xdp_counters(struct xdp *xdp, uint16_t policy,

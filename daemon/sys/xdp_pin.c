@@ -27,6 +27,10 @@ const char *const xdp_map_names[XDP_MAP_COUNT] = {
 	[XDP_MAP_POLICIES6] = "policies6",
 	[XDP_MAP_COUNTERS] = "counters",
 	[XDP_MAP_POLICY_NAMES] = "policy_names",
+	[XDP_MAP_SYN_LIMITS] = "syn_limits",
+	[XDP_MAP_SYN_SOURCES] = "syn_sources",
+	[XDP_MAP_SYN_EXEMPT] = "syn_exempt",
+	[XDP_MAP_SYN_REPORTS] = "syn_reports",
 };
 
 static int pin_path(const char *pin_dir, const char *before, const char *pin,

@@ -444,6 +444,8 @@ int xdp_counters(struct xdp *xdp, uint16_t policy, struct xdp_counters *out_coun
 		sum.dropped_not_permitted += by_cpu[i].dropped_not_permitted;
 		sum.dropped_no_entry += by_cpu[i].dropped_no_entry;
 		sum.dropped_runt += by_cpu[i].dropped_runt;
+		sum.dropped_syn_rate += by_cpu[i].dropped_syn_rate;
+		sum.would_drop_syn_rate += by_cpu[i].would_drop_syn_rate;
 	}
 	*out_counters = sum;
 	return 0;

@@ -3,7 +3,7 @@
  * sys/xdp_private - what the files of sys/xdp share; nobody else includes it.
  *
  * xdp.c opens program and maps, xdp_pin.c keeps the pins, xdp_link.c the links, xdp_policy.c the lists, services and
- * counters, xdp_ban.c the bans. libbpf comes in here and nowhere else.
+ * counters, xdp_ban.c the bans, xdp_syn.c the limits of SYNs. libbpf comes in here and nowhere else.
  */
 #ifndef SYS_XDP_PRIVATE_H
 #define SYS_XDP_PRIVATE_H
@@ -33,6 +33,10 @@ enum xdp_map {
 	XDP_MAP_POLICIES6,
 	XDP_MAP_COUNTERS,
 	XDP_MAP_POLICY_NAMES,
+	XDP_MAP_SYN_LIMITS,
+	XDP_MAP_SYN_SOURCES,
+	XDP_MAP_SYN_EXEMPT,
+	XDP_MAP_SYN_REPORTS,
 	XDP_MAP_COUNT,
 };
 
@@ -56,12 +60,20 @@ struct xdp_walk {
 	bool is_last_page; /* nothing of this map is left in the kernel */
 };
 
+/* A reading of reports. */
+struct xdp_syn_read {
+	struct xdp_syn_report *reports; /* borrowed from the caller */
+	size_t count, max;
+};
+
 struct xdp {
 	struct postern_bpf *program; /* owns the descriptors of program and maps */
 	int program_fd;
 	int map_fds[XDP_MAP_COUNT];
 	int list_fds[XDP_POLICY_MAX][XDP_LIST_COUNT]; /* owned; -1: none */
 	struct xdp_walk walk;
+	struct ring_buffer *syn_ring; /* NULL: not open yet */
+	struct xdp_syn_read syn_read; /* where its callback writes */
 	char pin_dir[XDP_DIR_BYTES];
 };
 
@@ -110,5 +122,10 @@ int xdp_policy_take_over(struct xdp *xdp, bool is_new4, bool is_new6) MUST_CHECK
 int xdp_ban_carry_over(int from_fd, int to_fd) MUST_CHECK;
 
 void xdp_walk_done(struct xdp_walk *walk);
+
+/* xdp_syn.c */
+
+/* Opens the ring of reports. 0; -errno. */
+int xdp_syn_open(struct xdp *xdp) MUST_CHECK;
 
 #endif

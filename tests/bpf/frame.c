@@ -94,8 +94,13 @@ void frame_tcp(struct frame *frame, uint16_t port, size_t bytes)
 	put16(tcp, 40000);
 	put16(tcp + 2, port);
 	tcp[12] = 5u << 4;
-	tcp[13] = 2; /* SYN */
+	tcp[13] = FRAME_SYN;
 	memcpy(frame_grow(frame, bytes), tcp, bytes);
+}
+
+void frame_flags(struct frame *frame, uint8_t flags)
+{
+	frame->bytes[frame->len - FRAME_TCP + 13] = flags;
 }
 
 void frame_length(struct frame *frame, int length)

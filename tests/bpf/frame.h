@@ -15,6 +15,8 @@
 #define FRAME_TCP	   20u
 #define FRAME_MORE	   0x2000u /* IPv4: more fragments */
 #define FRAME_DONT	   0x4000u /* IPv4: do not fragment */
+#define FRAME_SYN	   0x02u
+#define FRAME_ACK	   0x10u
 #define FRAME_SOURCE4	   "192.0.2.7"
 #define FRAME_SOURCE6	   "2001:db8:1:2::7"
 #define FRAME_LENGTH_RIGHT (-1)
@@ -46,7 +48,10 @@ void frame_tcp(struct frame *frame, uint16_t port, size_t bytes);
 /* Sets the length that the IP header says; FRAME_LENGTH_RIGHT: the true one. */
 void frame_length(struct frame *frame, int length);
 
-/* A whole TCP packet from an address of either family. */
+/* Of a frame whose last header is a whole one of TCP: which flags it has. frame_tcp() makes a SYN. */
+void frame_flags(struct frame *frame, uint8_t flags);
+
+/* A whole TCP packet from an address of either family: a SYN. */
 void frame_knock(struct frame *frame, const char *source, uint16_t port);
 
 #endif

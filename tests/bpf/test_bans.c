@@ -189,10 +189,18 @@ static void dumps_read_as_names(void **state)
 		 {"\"prefixlen\": 8", "\"addr\"", "\"flags\": 1", "\"length\": 8"}},
 		{"policy-p0-6", {"\"prefixlen\": 16", "\"addr\"", "\"flags\": 1"}},
 		{"counters",
-		 {"\"passed\"", "\"dropped_ban\": 1", "\"dropped_no_entry\""}},
+		 {"\"passed\"", "\"dropped_ban\": 1", "\"dropped_no_entry\"",
+		  "\"dropped_syn_rate\"", "\"would_drop_syn_rate\""}},
 		{"policy_names", {"\"name\": \"p0\""}},
-		{"abi", {"\"version\": 1"}},
+		{"abi", {"\"version\": 2"}},
+		{"syn_limits", {"\"mode\": 2", "\"rate\": 20", "\"burst\": 100"}},
+		{"syn_sources",
+		 {"\"addr\"", "\"policy\"", "\"full_ns\"", "\"passed\": 1", "\"over\": 0",
+		  "\"last_report_ns\""}},
+		{"syn_exempt", {"\"prefixlen\": 56", "\"family\"", "\"length\": 24"}},
 	};
+	static const struct xdp_syn_limit limit = {XDP_SYN_ENFORCE, 20, 100};
+	const struct prefix exempt = world_prefix("203.0.113.0/24");
 	static const struct world_entry list[] = {
 		{"192.0.0.0/8", FLAG_PA}, {"2001::/16", FLAG_PA}, {0}};
 	static char text[MAP_BYTES_MAX];
@@ -202,7 +210,10 @@ static void dumps_read_as_names(void **state)
 	world_ban(xdp, "192.0.2.7", 0, ABI_FOREVER_NS);
 	world_ban(xdp, "198.51.100.0/24", 0, ABI_FOREVER_NS);
 	world_ban(xdp, "2001:db8::/32", 0, ABI_FOREVER_NS);
+	assert_int_equal(xdp_syn_limit_set(xdp, 0, &limit), 0);
+	assert_int_equal(xdp_syn_exempt(xdp, &exempt, 1), 0);
 	assert_int_equal(world_knock(xdp, "192.0.2.7", WORLD_PORT), XDP_DROP);
+	assert_int_equal(world_knock(xdp, "192.0.2.8", WORLD_PORT), XDP_PASS);
 	for (size_t i = 0; i < sizeof(dumps) / sizeof(dumps[0]); i++) {
 		char path[128];
 

@@ -20,6 +20,9 @@
 
 #include "world.h"
 
+#define FLAGS_END \
+	14 /* bytes of TCP as far as the flags: a first fragment has to hold them */
+
 enum outcome {
 	FOUND,	/* the port was found */
 	PASSED, /* not understood, or not ours */
@@ -189,11 +192,11 @@ static void ipv4_fragments(void **state)
 			frame_ipv4(&frame, FRAME_SOURCE4, words, FRAME_MORE, IPPROTO_TCP);
 			frame_tcp(&frame, WORLD_PORT, bytes);
 			frame_length(&frame, FRAME_LENGTH_RIGHT);
-			expect(*state, &frame, bytes >= 4 ? FOUND : RUNT,
+			expect(*state, &frame, bytes >= FLAGS_END ? FOUND : RUNT,
 			       "first fragment", (unsigned int)bytes);
 			frame_tcp(&frame, WORLD_PORT,
 				  FRAME_TCP); /* padding that looks like ports */
-			expect(*state, &frame, bytes >= 4 ? FOUND : RUNT,
+			expect(*state, &frame, bytes >= FLAGS_END ? FOUND : RUNT,
 			       "padded first fragment", (unsigned int)bytes);
 		}
 	}
@@ -338,11 +341,11 @@ static void ipv6_fragments(void **state)
 		frame_fragment(&frame, IPPROTO_TCP, 1);
 		frame_tcp(&frame, WORLD_PORT, bytes);
 		frame_length(&frame, FRAME_LENGTH_RIGHT);
-		expect(*state, &frame, bytes >= 4 ? FOUND : RUNT, "first fragment",
-		       (unsigned int)bytes);
+		expect(*state, &frame, bytes >= FLAGS_END ? FOUND : RUNT,
+		       "first fragment", (unsigned int)bytes);
 		frame_tcp(&frame, WORLD_PORT, FRAME_TCP);
-		expect(*state, &frame, bytes >= 4 ? FOUND : RUNT, "padded first fragment",
-		       (unsigned int)bytes);
+		expect(*state, &frame, bytes >= FLAGS_END ? FOUND : RUNT,
+		       "padded first fragment", (unsigned int)bytes);
 	}
 	for (unsigned int offset = 8; offset < 0x10000; offset *= 2) {
 		for (unsigned int more = 0; more <= 1; more++) {
@@ -355,15 +358,15 @@ static void ipv6_fragments(void **state)
 		}
 	}
 	/* RFC 7112: the whole chain belongs into the first fragment. */
-	for (size_t cut = 0; cut <= 24 + 4; cut++) {
+	for (size_t cut = 0; cut <= 24 + FLAGS_END; cut++) {
 		frame_ethernet(&frame, 0, ETH_P_IPV6);
 		frame_ipv6(&frame, FRAME_SOURCE6, IPPROTO_FRAGMENT);
 		frame_fragment(&frame, IPPROTO_DSTOPTS, 1);
 		frame_extension(&frame, IPPROTO_DSTOPTS, IPPROTO_TCP, 2);
-		frame_tcp(&frame, WORLD_PORT, 4);
-		frame.len -= 24 + 4 - cut;
+		frame_tcp(&frame, WORLD_PORT, FLAGS_END);
+		frame.len -= 24 + FLAGS_END - cut;
 		frame_length(&frame, FRAME_LENGTH_RIGHT);
-		expect(*state, &frame, cut == 24 + 4 ? FOUND : RUNT,
+		expect(*state, &frame, cut == 24 + FLAGS_END ? FOUND : RUNT,
 		       "chain cut by a fragment", (unsigned int)cut);
 	}
 }

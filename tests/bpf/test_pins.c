@@ -70,8 +70,10 @@ static uint32_t pinned_id(const char *name)
 static void everything_is_taken_over(void **state)
 {
 	static const char *const maps[] = {
-		"abi",	     "services",  "bans",     "ban_prefixes4", "ban_prefixes6",
-		"policies4", "policies6", "counters", "policy_names",  "policy-p1-4",
+		"abi",		 "services",	"bans",	      "ban_prefixes4",
+		"ban_prefixes6", "policies4",	"policies6",  "counters",
+		"policy_names",	 "policy-p1-4", "syn_limits", "syn_sources",
+		"syn_exempt",	 "syn_reports",
 	};
 	struct xdp *xdp = *state;
 	uint32_t ids[sizeof(maps) / sizeof(maps[0])];
@@ -178,6 +180,45 @@ static void another_abi_keeps_the_bans(void **state)
 	assert_int_equal(world_knock(xdp, "192.0.2.8", WORLD_PORT), XDP_PASS);
 	xdp = world_reopen(state, 1000);
 	assert_int_equal(world_walk_count(xdp), 3);
+}
+
+/* What version 1 left: no syn_* pins, and shorter counters. Its bans hold, and nobody has a limit that was not set. */
+static void the_first_abi_keeps_the_bans(void **state)
+{
+	static const char *const later[] = {"syn_limits", "syn_sources", "syn_exempt",
+					    "syn_reports"};
+	AUTO(close_fd)
+	int counters = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "counters", 4, 56,
+				      ABI_POLICY_MAX, NULL);
+	AUTO(close_fd) int fd = bpf_obj_get(WORLD_PINS "/abi");
+	struct abi_value abi = {.version = 1};
+	struct xdp *xdp = *state;
+	struct xdp_counters counted;
+	char path[128];
+	__u32 zero = 0;
+
+	world_list(xdp, 0, everybody);
+	world_ban(xdp, "192.0.2.7", 0, ABI_FOREVER_NS);
+	world_ban(xdp, "198.51.100.0/24", 0, ABI_FOREVER_NS);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &abi, BPF_ANY), 0);
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", WORLD_PINS, later[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_true(counters >= 0);
+	assert_int_equal(unlink(WORLD_PINS "/counters"), 0);
+	assert_int_equal(bpf_obj_pin(counters, WORLD_PINS "/counters"), 0);
+
+	xdp = world_reopen(state, 1000);
+	assert_int_equal(world_walk_count(xdp), 2);
+	assert_int_equal(world_knock(xdp, "192.0.2.7", WORLD_PORT), XDP_DROP);
+	assert_int_equal(world_knock(xdp, "198.51.100.7", WORLD_PORT), XDP_DROP);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_int_equal(world_knock(xdp, "192.0.2.8", WORLD_PORT), XDP_PASS);
+	assert_int_equal(xdp_counters(xdp, 0, &counted), 0);
+	assert_int_equal(counted.passed, 200);
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		assert_true(has_pin(later[i]));
 }
 
 /* A pin of the right name and the wrong shape does not stop the start. */
@@ -329,7 +370,7 @@ static void detach_leaves_nothing(void **state)
 	struct stat info;
 
 	world_list(xdp, 1, everybody);
-	assert_int_equal(pins_count(), 9 + 2 * 2);
+	assert_int_equal(pins_count(), 13 + 2 * 2);
 	xdp_close(&xdp);
 	*state = NULL;
 	assert_int_equal(xdp_detach_all(WORLD_PINS), 0);
@@ -378,6 +419,7 @@ int main(void)
 		TEST(another_capacity_keeps_the_bans),
 		TEST(too_small_a_capacity_is_refused),
 		TEST(another_abi_keeps_the_bans),
+		TEST(the_first_abi_keeps_the_bans),
 		TEST(strange_pins_are_replaced),
 		TEST(missing_pins_are_made),
 		TEST(reload_swaps_the_list),

@@ -296,6 +296,8 @@ static enum outcome twin_ports(const uint8_t *tcp, long left, bool is_first)
 {
 	if (left < 4)
 		return is_first ? RUNT : OTHER;
+	if (is_first && left < 14)
+		return RUNT;
 	return get16(tcp + 2) == WORLD_PORT ? FOUND : OTHER;
 }
 

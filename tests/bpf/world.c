@@ -181,6 +181,8 @@ const char *world_reason(struct xdp *xdp, const char *source, uint16_t port,
 		"dropped_not_permitted",
 		"dropped_no_entry",
 		"dropped_runt",
+		"dropped_syn_rate",
+		"would_drop_syn_rate",
 	};
 	struct frame frame;
 	struct world_result result;
@@ -195,7 +197,7 @@ const char *world_reason(struct xdp *xdp, const char *source, uint16_t port,
 			continue;
 		reason = moved[i] == 1 && reason[0] == 'n' ? names[i] : "several";
 	}
-	if ((result.verdict == XDP_PASS) != (reason[0] == 'p' || reason[0] == 'n'))
+	if ((result.verdict == XDP_PASS) != (strncmp(reason, "dropped", 7) != 0))
 		fail_msg("%s: verdict %u, but %s moved", source, result.verdict, reason);
 	return reason;
 }
