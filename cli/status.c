@@ -53,6 +53,8 @@ static const struct column policy_columns[] = {
 	{"dropped_blacklisted", "BLACKLISTED", COLUMN_NUMBER},
 	{"dropped_not_permitted", "NOT PERMITTED", COLUMN_NUMBER},
 	{"dropped_no_entry", "NO ENTRY", COLUMN_NUMBER},
+	{"dropped_syn_rate", "TOO MANY SYN", COLUMN_NUMBER},
+	{"would_drop_syn_rate", "(OBSERVED)", COLUMN_NUMBER},
 };
 
 static void status_head(struct cli *cli, const json_t *status)

@@ -42,8 +42,9 @@
 #define CONF_PORTS_MAX	       (2 * CONF_LISTEN_MAX) /* what conf_service_ports() may find */
 #define CONF_INTERCEPT_BASE \
 	28000u /* gates take intercepted connections at this + the port */
-#define CONF_LINE_SMALLEST 512u	  /* line-max: RFC 5321 section 4.5.3.1.4 */
-#define CONF_LINE_LARGEST  12288u /* an AUTH line, RFC 4954 section 4 */
+#define CONF_SYN_MAX	   1000000u /* of syn_rate and syn_burst */
+#define CONF_LINE_SMALLEST 512u	    /* line-max: RFC 5321 section 4.5.3.1.4 */
+#define CONF_LINE_LARGEST  12288u   /* an AUTH line, RFC 4954 section 4 */
 
 enum service_type {
 	SERVICE_SMTP,
@@ -217,6 +218,8 @@ struct conf_policy {
 	bool add_headers; /* Received-SPF */
 	struct conf_strikes strikes;
 	struct conf_detector detectors[DETECT_COUNT];
+	uint32_t syn_rate; /* connections that one client may begin in a second; 0: any */
+	uint32_t syn_burst;  /* > 0; and at once, after a quiet time */
 	int64_t am_window_s; /* a login counts so long (AM); >= 0 */
 	struct conf_greylist greylist;
 };
@@ -330,7 +333,7 @@ struct conf {
 	struct conf_limits limits;
 };
 
-#define CONF_ABI 2u
+#define CONF_ABI 3u
 
 /**
  * conf_init - all defaults; no policy, service or interface, and no hostname.

@@ -278,6 +278,12 @@ static int policies_check(const struct conf *conf, char *out_problem)
 		    greylist_check(policy, out_problem) != 0 ||
 		    conf_validate_policy_rbls(conf, policy, out_problem) != 0)
 			return -EINVAL;
+		if (policy->syn_rate > CONF_SYN_MAX || policy->syn_burst < 1 ||
+		    policy->syn_burst > CONF_SYN_MAX)
+			return problem_set(
+				out_problem,
+				"policy '%s': dos-syn-rate is 0 (no limit) to %u, dos-syn-burst 1 to %u",
+				policy->name, CONF_SYN_MAX, CONF_SYN_MAX);
 		if (policy->am_window_s < 0 || policy->am_window_s > WEEK_S)
 			return problem_set(
 				out_problem,

@@ -408,6 +408,8 @@ static const struct config_field policy_fields[] = {
 	OWN("dos-floods", store_floods),
 	OWN("dos-junk", store_junk),
 	OWN("dos-tls", store_tls),
+	NUMBER("dos-syn-rate", struct conf_policy, syn_rate, 0, CONF_SYN_MAX),
+	NUMBER("dos-syn-burst", struct conf_policy, syn_burst, 1, CONF_SYN_MAX),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),
 	DURATION("strike-window", struct conf_policy, strikes.window_s, 1, YEAR_S),
 	DURATION("ban-time", struct conf_policy, strikes.ban_time_s, 1, FOREVER_S),

@@ -137,6 +137,57 @@ static int lists_apply(struct keeper *keeper, const struct snapshot *wanted,
 	return 0;
 }
 
+/* ---- limits of SYNs ---------------------------------------------------------------------------- */
+
+struct xdp_syn_limit kernel_syn_limit(const struct conf_policy *policy)
+{
+	static const enum xdp_syn_mode modes[] = {
+		[MODE_OFF] = XDP_SYN_OFF,
+		[MODE_OBSERVE] = XDP_SYN_OBSERVE,
+		[MODE_ENFORCE] = XDP_SYN_ENFORCE,
+	};
+
+	return (struct xdp_syn_limit){
+		.mode = policy->syn_rate ? modes[policy->mode[CHECK_DOS]] : XDP_SYN_OFF,
+		.rate = policy->syn_rate,
+		.burst = policy->syn_burst,
+	};
+}
+
+int kernel_exempt(struct keeper *keeper, const struct protected_set *set)
+{
+	struct prefix prefixes[LIMITS_PROTECTED_MAX];
+
+	static_assert(LIMITS_PROTECTED_MAX <= XDP_SYN_EXEMPT_MAX, "room for all");
+	if (!keeper->xdp)
+		return 0;
+	for (uint32_t i = 0; i < set->count; i++)
+		prefixes[i] = set->items[i].prefix;
+	return xdp_syn_exempt(keeper->xdp, prefixes, set->count);
+}
+
+static int limits_apply(struct keeper *keeper, const struct snapshot *wanted,
+			char problem[KEEPER_PROBLEM_MAX])
+{
+	const struct conf *conf = wanted->conf;
+	int err = kernel_exempt(keeper, wanted->protected_set);
+
+	if (err)
+		return problem_set(problem, err, "sparing protected addresses",
+				   "the limit of SYNs");
+	for (uint8_t i = 0; i < conf->policy_count; i++) {
+		const struct conf_policy *policy = &conf->policies[i];
+		const struct xdp_syn_limit limit = kernel_syn_limit(policy);
+
+		err = xdp_syn_limit_set(keeper->xdp, policy->id, &limit);
+
+		if (err)
+			return problem_set(problem, err, "setting dos-syn-rate of policy",
+					   policy->name);
+	}
+	return 0;
+}
+
 /* ---- services ---------------------------------------------------------------------------------- */
 
 bool conf_guards_port(const struct conf *conf, uint16_t port, uint8_t *out_policy)
@@ -220,6 +271,8 @@ int kernel_apply(struct keeper *keeper, const struct snapshot *wanted,
 	if (!keeper->xdp)
 		return 0;
 	err = lists_apply(keeper, wanted, problem);
+	if (!err)
+		err = limits_apply(keeper, wanted, problem);
 	if (!err)
 		err = services_set(keeper, wanted, problem);
 	if (!err)

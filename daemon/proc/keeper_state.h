@@ -212,6 +212,10 @@ int kernel_assign_ids(struct keeper *keeper, struct conf *conf) MUST_CHECK;
 /* Bring the kernel from what it has to @wanted. 0; -errno. */
 int kernel_apply(struct keeper *keeper, const struct snapshot *wanted,
 		 char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* Who may never be banned has no limit of SYNs either. 0; -errno. */
+int kernel_exempt(struct keeper *keeper, const struct protected_set *set) MUST_CHECK;
+/* What a policy says on SYNs. */
+struct xdp_syn_limit kernel_syn_limit(const struct conf_policy *policy);
 /* Attach to interfaces that are new. 0; -errno. */
 int kernel_attach(struct keeper *keeper, const struct conf *conf,
 		  char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;

@@ -105,13 +105,15 @@ static json_t *counters_json(const struct keeper *keeper, uint16_t id)
 
 	if (!keeper->xdp || xdp_counters(keeper->xdp, id, &c))
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "passed",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "passed",
 			 (json_int_t)c.passed, "dropped_ban", (json_int_t)c.dropped_ban,
 			 "dropped_ban_prefix", (json_int_t)c.dropped_ban_prefix,
 			 "dropped_blacklisted", (json_int_t)c.dropped_blacklisted,
 			 "dropped_not_permitted", (json_int_t)c.dropped_not_permitted,
 			 "dropped_no_entry", (json_int_t)c.dropped_no_entry,
-			 "dropped_runt", (json_int_t)c.dropped_runt);
+			 "dropped_runt", (json_int_t)c.dropped_runt, "dropped_syn_rate",
+			 (json_int_t)c.dropped_syn_rate, "would_drop_syn_rate",
+			 (json_int_t)c.would_drop_syn_rate);
 }
 
 static json_t *policies_json(const struct keeper *keeper)
@@ -345,6 +347,25 @@ static void verify_services(struct keeper *keeper, json_t *rows)
 		}
 }
 
+static void verify_limits(struct keeper *keeper, json_t *rows)
+{
+	const struct conf *conf = keeper_conf(keeper);
+
+	for (uint8_t i = 0; i < conf->policy_count; i++) {
+		const struct conf_policy *policy = &conf->policies[i];
+		const struct xdp_syn_limit wanted = kernel_syn_limit(policy);
+		struct xdp_syn_limit limit;
+
+		if (xdp_syn_limit_get(keeper->xdp, policy->id, &limit))
+			row_add(rows, "limits", policy->name,
+				"the kernel's limit of SYNs cannot be read");
+		else if (limit.mode != wanted.mode || limit.rate != wanted.rate ||
+			 limit.burst != wanted.burst)
+			row_add(rows, "limits", policy->name,
+				"the kernel has another dos-syn-rate or dos-syn-burst");
+	}
+}
+
 static void verify_interfaces(const struct keeper *keeper, json_t *rows)
 {
 	const struct conf *conf = keeper_conf(keeper);
@@ -386,6 +407,7 @@ void status_verify(struct keeper *keeper, uint32_t seq)
 	if (keeper->xdp) {
 		verify_lists(keeper, rows);
 		verify_services(keeper, rows);
+		verify_limits(keeper, rows);
 		verify_interfaces(keeper, rows);
 	} else {
 		row_add(rows, "kernel", NULL,

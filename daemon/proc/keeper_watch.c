@@ -29,6 +29,10 @@ static void watch_protect(struct keeper *keeper)
 	}
 	log_info("event=protected prefixes=%u reason=\"addresses of this host changed\"",
 		 snapshot.protected_set->count);
+	err = kernel_exempt(keeper, snapshot.protected_set);
+	if (err)
+		log_error("event=error what=protected reason=\"limit of SYNs: %s\"",
+			  strerror(-err));
 	snapshot_close(&keeper->snapshot);
 	close_fd(&keeper->snapshot_fd);
 	keeper->snapshot = snapshot;

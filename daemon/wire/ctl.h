@@ -55,7 +55,7 @@
  * not pass yet). result of greylist-pass: "passes", "changed"; of greylist-forget: "forgotten", "not-found" (CTL_NO).
  * test: service is a name, or a type; from and to are addresses (absent: the null sender, <>, and postmaster); rows in
  * the order of what happens. done.test is {passes, reply}, and done.code CTL_NO if the client would be refused.
- * verify: where is "store", "kernel", "lists", "services" or "nftables"; done.code is CTL_NO if there is a row.
+ * verify: where is "store", "kernel", "lists", "services", "limits" or "nftables"; done.code is CTL_NO if there is a row.
  * events: event is "ban", "unban", "expire", "strike", "login", "check", "greylist", "reload" or "process"; other members as in the rows
  * and objects here (addr, policy, ends, why, user, service, kind, message). Of "check" kind is the check, and result
  * "hit", "would-refuse" or "unknown". Of "greylist" result is "defer", "would-defer", "pass" or "unknown"; origin, from, rcpt, wait_s.

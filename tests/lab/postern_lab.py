@@ -34,6 +34,7 @@ never-ban = {{ "192.0.2.13" }}
 policy global {{
 	lists = {{ "global.list" }}
 	ptr = {ptr}
+	{syns}
 	{policy}
 }}
 
@@ -129,7 +130,8 @@ class Lab:
         self.mail = None
         self.daemon = None
         self.settings = dict(interfaces='"nic"', xdp="auto", gates=2, log_level="debug", dns="",
-                             top="", ptr="off", policy="", service="", submission="", services="", limits="",
+                             top="", ptr="off", syns="dos-syn-rate = 0", policy="", service="",
+                             submission="", services="", limits="",
                              client_address="proxy", backend=None)
         self.settings.update(settings)
         self.lists = {"global.list": GLOBAL_LIST, "webadmin.list": WEBADMIN_LIST}

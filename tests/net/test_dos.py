@@ -2,11 +2,11 @@
 """Flag BAN: each detector at its threshold and one below; observe; no flag; forged sources ban nobody."""
 import contextlib
 import json
-import socket
 import time
 
 import pytest
-from netns import CLIENT4, GATE4, GOOD4
+from forge import forger
+from netns import CLIENT4, GOOD4
 from postern_lab import wait_for
 
 LIMITS = "errors-max = 2\n\tgreeting-timeout = 1s\n\tsessions-per-client-max = 3"
@@ -110,37 +110,11 @@ def test_observe_says_whom_it_would_have_banned(lab):
 
 def test_forged_sources_ban_nobody(lab):
     """SYNs whose senders never answer, of many addresses and many of one."""
-    with lab.network.inside("clients"):
-        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
-        raw.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
-    with raw:
+    with forger(lab.network) as send:
         for n in range(400):
-            raw.sendto(syn(f"192.0.2.{200 + n % 20}", n), (GATE4, 0))
-            raw.sendto(syn("192.0.2.99", n), (GATE4, 0))
+            send(f"192.0.2.{200 + n % 20}", n)
+            send("192.0.2.99", n)
     started = time.monotonic()
     wait_for("the gate still answers", lambda: lab.reachable(GOOD4))
     assert time.monotonic() - started < 5
     assert not lab.bans()
-
-
-def syn(source, number):
-    """A TCP SYN to port 25 with a forged source."""
-    tcp = bytearray(20)
-    tcp[0:2] = (20000 + number).to_bytes(2, "big")
-    tcp[2:4] = (25).to_bytes(2, "big")
-    tcp[12], tcp[13] = 5 << 4, 2
-    tcp[14:16] = b"\xff\xff"
-    src, dst = socket.inet_aton(source), socket.inet_aton(GATE4)
-    tcp[16:18] = checksum(src + dst + b"\x00\x06" + len(tcp).to_bytes(2, "big") + tcp)
-    head = bytearray(20)
-    head[0], head[8], head[9] = 0x45, 64, 6
-    head[2:4] = (40).to_bytes(2, "big")
-    head[12:16], head[16:20] = src, dst
-    return bytes(head + tcp)
-
-
-def checksum(data):
-    total = sum(int.from_bytes(data[i:i + 2], "big") for i in range(0, len(data), 2))
-    while total > 0xffff:
-        total = (total & 0xffff) + (total >> 16)
-    return (~total & 0xffff).to_bytes(2, "big")
