@@ -423,7 +423,7 @@ int keeper_main(const char *config_path)
 	handover_close_rest(keeper);
 	/* The lists' builders are gone: give their memory back before it is forked. */
 	(void)malloc_trim(0);
-	err = sandbox_keeper();
+	err = sandbox_keeper(keeper->handover.is_filtered);
 	if (!err)
 		err = loop_prepare(keeper);
 	if (!err)

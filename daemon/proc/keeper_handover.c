@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "policy/auth.h"
 #include "proc/keeper_state.h"
+#include "sys/sandbox.h"
 
 #define HANDOVER_VARIABLE "POSTERN_HANDOVER"
 #define HANDOVER_FORMAT	  1
@@ -168,10 +169,10 @@ void handover_exec(struct keeper *keeper)
 	for (size_t i = 0; i < keeper->listener_count; i++)
 		(void)json_array_append_new(listeners,
 					    listener_json(keeper, &keeper->listeners[i]));
-	all = json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "format", HANDOVER_FORMAT,
-			"lock", keeper->lock_fd, "control", keeper->control_fd,
-			"listeners", listeners, "gates", gates_json(keeper), "logins",
-			logins_json(keeper));
+	all = json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "format", HANDOVER_FORMAT,
+			"lock", keeper->lock_fd, "control", keeper->control_fd, "filter",
+			sandbox_keeper_filter(), "listeners", listeners, "gates",
+			gates_json(keeper), "logins", logins_json(keeper));
 	text = all ? json_dumps(all, JSON_COMPACT) : NULL;
 	json_decref(all);
 	if (text && keep_open(keeper->lock_fd) && keep_open(keeper->control_fd) &&
@@ -232,6 +233,8 @@ static void take_all(struct keeper *keeper, const json_t *all)
 
 	handover->lock_fd = fd_of(json_object_get(all, "lock"));
 	handover->control_fd = fd_of(json_object_get(all, "control"));
+	handover->is_filtered = json_integer_value(json_object_get(all, "filter")) ==
+				sandbox_keeper_filter();
 	take_logins(keeper, json_object_get(all, "logins"));
 	json_array_foreach(json_object_get(all, "listeners"), i, value)
 	{

@@ -69,8 +69,11 @@ static int path_join(char *out_path, size_t cap_bytes, const char *dir, const ch
 	return path.overflow ? -ENAMETOOLONG : 0;
 }
 
-/* Only the last part is made: a mistyped path shall not grow a tree. */
-static int make_directory(const char *path, mode_t mode)
+/*
+ * Only the last part is made: a mistyped path shall not grow a tree. What is as it should be is left alone, since the
+ * program that takes over after an upgrade may change neither mode nor owner of what is another's.
+ */
+static int make_directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
 	struct stat st;
 
@@ -82,15 +85,15 @@ static int make_directory(const char *path, mode_t mode)
 		return -ENOTDIR;
 	if ((st.st_mode & 07777) != mode && chmod(path, mode))
 		return -errno;
+	if ((st.st_uid != uid || st.st_gid != gid) && chown(path, uid, gid))
+		return -errno;
 	return 0;
 }
 
 static int make_owned(const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
-	int err = make_directory(path, mode);
+	int err = make_directory(path, mode, uid, gid);
 
-	if (!err && chown(path, uid, gid))
-		err = -errno;
 	if (err)
 		log_error("event=error what=directory path=%s reason=\"%s\"", path,
 			  strerror(-err));

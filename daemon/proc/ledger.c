@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <event2/event.h>
+#include <jansson.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,6 +32,7 @@
 #include "proc/ledger_strikes.h"
 #include "proc/ledger_sync.h"
 #include "proc/ledger_tests.h"
+#include "sys/db.h"
 #include "sys/sandbox.h"
 
 #define ADMIN_GROUP "postern"
@@ -538,6 +540,9 @@ int ledger_main(const struct child_boot *boot)
 
 	(void)umask(
 		077); /* who was banned, and for which user name, is nobody else's business */
+	/* Nor is there a /dev/urandom: chance is taken from it once. */
+	db_seed();
+	json_object_seed(0);
 	err = sandbox_enter(SANDBOX_LEDGER, boot->user, boot->state_dir);
 	if (err) {
 		log_error("event=error what=sandbox reason=\"%s\"", strerror(-err));

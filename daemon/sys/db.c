@@ -105,6 +105,13 @@ static const struct db_schema schema = {
 	.is_checked = true,
 };
 
+void db_seed(void)
+{
+	unsigned char byte;
+
+	sqlite3_randomness(sizeof(byte), &byte);
+}
+
 const char *db_error(const struct db *db)
 {
 	return db ? conn_error(&db->conn) : "not open";

@@ -36,6 +36,9 @@
 #define DB_WAL_PAGES_MAX \
 	16384u /* of 4 KiB: a longer log is written back within the commit */
 
+/* Before the process is shut in: afterwards the library finds no source of chance any more. */
+void db_seed(void);
+
 struct db;
 
 enum db_source {

@@ -5,12 +5,14 @@
 #ifndef SYS_SANDBOX_H
 #define SYS_SANDBOX_H
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 
 enum sandbox_profile {
 	SANDBOX_GATE,	 /* sockets, shared memory */
 	SANDBOX_CHECKER, /* DNS sockets */
-	SANDBOX_LEDGER,	 /* files below its working directory */
+	SANDBOX_LEDGER,	 /* files below its root */
 	SANDBOX_LOOK,	 /* nothing; for sandbox_look() */
 };
 
@@ -18,8 +20,8 @@ enum sandbox_profile {
  * sandbox_enter - become an unprivileged account for good.
  * @profile: which system calls stay
  * @user: account; its uid, primary group and no other group
- * @root_dir: directory to chroot into and stand in; must belong to root and be empty (gate, checker)
- *            or be the state directory (ledger, which is not chrooted elsewhere)
+ * @root_dir: directory to chroot into and stand in; it belongs to root and is empty (gate, checker), or it is
+ *            the state directory (ledger)
  *
  * In this order: chroot, groups, gid, uid, all capabilities gone, no_new_privs, seccomp. In a
  * sanitizer build seccomp is left out, since the sanitizers need calls of their own.
@@ -37,10 +39,17 @@ int sandbox_enter(enum sandbox_profile profile, const char *user,
 int sandbox_look(void) MUST_CHECK;
 
 /**
- * sandbox_keeper - keep only the capabilities that the keeper works with.
- * CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT,
- * CAP_KILL, CAP_CHOWN, CAP_DAC_READ_SEARCH.
+ * sandbox_keeper_filter - which filter sandbox_keeper() loads: a number that changes with what it refuses; 0: none.
  */
-int sandbox_keeper(void) MUST_CHECK;
+int sandbox_keeper_filter(void);
+
+/**
+ * sandbox_keeper - keep only the capabilities that the keeper works with, and refuse what it never does.
+ * @is_filtered: the program before, in whose place this one runs, has loaded the same filter, and it still holds;
+ *               filters add up, and the kernel takes only so many
+ *
+ * Return: 0; -errno.
+ */
+int sandbox_keeper(bool is_filtered) MUST_CHECK;
 
 #endif
