@@ -121,7 +121,7 @@ struct keeper_pending {
 struct keeper_handover {
 	char program[CONF_PATH_MAX]; /* what is executed */
 	bool is_on;		     /* this one is on its way out */
-	bool is_filtered;	     /* the program before has refused itself what this one would */
+	bool is_filtered; /* the program before has refused itself what this one would */
 	/* What this one was given, and has not taken yet; -1: nothing. */
 	int lock_fd, control_fd;
 	struct keeper_listener listeners[KEEPER_LISTENERS_MAX];
