@@ -96,6 +96,7 @@ void conf_policy_init(struct conf_policy *policy)
 				[DETECT_FLOODS] = {10, 10 * MINUTE_S},
 				[DETECT_JUNK] = {20, 10 * MINUTE_S},
 				[DETECT_TLS] = {100, 10 * MINUTE_S},
+				[DETECT_SYNS] = {5, MINUTE_S},
 			},
 		/* A relay sends several messages in one session, and has some tens of sessions open: to begin
 		 * 20 in each second it would have to end as many. The burst is for a queue that is let go. */

@@ -312,6 +312,7 @@ DETECTOR(store_slow, DETECT_SLOW)
 DETECTOR(store_floods, DETECT_FLOODS)
 DETECTOR(store_junk, DETECT_JUNK)
 DETECTOR(store_tls, DETECT_TLS)
+DETECTOR(store_syns, DETECT_SYNS)
 
 /* ---- the tables -------------------------------------------------------------------------------- */
 
@@ -408,6 +409,7 @@ static const struct config_field policy_fields[] = {
 	OWN("dos-floods", store_floods),
 	OWN("dos-junk", store_junk),
 	OWN("dos-tls", store_tls),
+	OWN("dos-syns", store_syns),
 	NUMBER("dos-syn-rate", struct conf_policy, syn_rate, 0, CONF_SYN_MAX),
 	NUMBER("dos-syn-burst", struct conf_policy, syn_burst, 1, CONF_SYN_MAX),
 	NUMBER("max-strikes", struct conf_policy, strikes.max, 1, STRIKES_KEPT_MAX),

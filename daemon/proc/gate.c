@@ -404,6 +404,10 @@ static void gate_on_message(void *context, struct channel *channel, const struct
 	case MSG_TICKETS:
 		gate_tls_take_tickets(gate, &msg->tickets);
 		break;
+	case MSG_SYNS:
+		gate_now(gate);
+		detect_syn_reports(gate, &msg->syns);
+		break;
 	default:
 		break; /* msg_validate() lets through only what is above */
 	}

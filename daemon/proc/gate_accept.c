@@ -125,17 +125,15 @@ static bool accept_is_stray(const struct gate_listener *listener, int fd)
 	return sock_local(fd, &addr, &port) != 0 || port == listener->endpoint.port;
 }
 
-static void accept_note(struct gate *gate, const struct session_start *start,
-			enum detector detector)
+static struct detect_event accept_event(const struct session_start *start,
+					enum detector detector)
 {
-	const struct detect_event event = {
+	return (struct detect_event){
 		.addr = start->addr,
 		.flags = start->flags,
 		.service = start->service,
 		.detector = detector,
 	};
-
-	detect_note(gate, &event);
 }
 
 static void accept_one(struct gate_listener *listener, int fd,
@@ -153,6 +151,7 @@ static void accept_one(struct gate_listener *listener, int fd,
 	};
 	const bool is_proxied =
 		session_needs_proxy(gate->conf, listener->service, &peer->addr);
+	struct detect_event event;
 	struct session *session;
 	const char *limit;
 
@@ -164,13 +163,15 @@ static void accept_one(struct gate_listener *listener, int fd,
 		accept_refuse(listener, fd, peer, verdict.kind);
 		return;
 	}
+	event = accept_event(&start, DETECT_CONNECTS);
 	if (!is_proxied)
-		accept_note(gate, &start, DETECT_CONNECTS);
+		detect_accepted(gate, &event);
 	/* Of those of a trusted proxy each is counted when it has said whose it is. */
 	limit = is_proxied ? NULL
 			   : count_limit(gate, &peer->addr, listener->service, false);
 	if (limit) {
-		accept_note(gate, &start, DETECT_CROWDED);
+		event.detector = DETECT_CROWDED;
+		detect_note(gate, &event);
 		accept_turn_away(listener, fd, peer, limit);
 		return;
 	}

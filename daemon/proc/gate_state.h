@@ -125,6 +125,8 @@ struct gate {
 		[CONF_SERVICES_MAX]; /* index of the address that worked last */
 	struct mailbox_offer offers[CONF_SERVICES_MAX]; /* of POP3 and IMAP services */
 	struct ttlmap *detected; /* clients and what they did lately; NULL: not yet */
+	struct ttlmap
+		*syns; /* those that the kernel has reported lately; NULL: not yet */
 	struct gate_log_limits log_limits;
 
 	bool is_started, is_draining;

@@ -386,6 +386,7 @@ static void keeper_free(struct keeper **keeper)
 	if (k->deadline)
 		event_free(k->deadline);
 	watch_free(k);
+	syns_free(k);
 	pending_drop(k);
 	handover_end(k);
 	tls_free(k);
@@ -428,6 +429,8 @@ int keeper_main(const char *config_path)
 		err = loop_prepare(keeper);
 	if (!err)
 		err = watch_start(keeper);
+	if (!err)
+		err = syns_start(keeper);
 	if (!err)
 		err = tls_start(keeper);
 	if (!err)

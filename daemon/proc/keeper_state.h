@@ -6,6 +6,7 @@
  *
  *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel,
  *          keeper_intercept, keeper_handover - keeper_snapshot, keeper_setup, keeper_memory
+ *   keeper - keeper_syns
  *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
  *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
@@ -16,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/log.h"
 #include "policy/conf.h"
 #include "proc/config.h"
 #include "proc/msg.h"
@@ -104,6 +106,12 @@ struct keeper_intercept {
 	struct event *watch, *pause; /* NULL: none */
 };
 
+/* Reports of the kernel on who begins too many connections. */
+struct keeper_syns {
+	struct event *readable, *pause; /* NULL: none */
+	struct log_limit lines;
+};
+
 /* A reload that is taken back unless it is confirmed. */
 struct keeper_pending {
 	bool is_on;
@@ -155,6 +163,7 @@ struct keeper {
 	struct keeper_memory memories[SHARED_COUNT];
 
 	struct keeper_intercept intercept;
+	struct keeper_syns syns;
 	struct keeper_pending pending;
 	struct keeper_handover handover;
 	uint64_t generation; /* the last one that was given to a configuration */
@@ -352,6 +361,12 @@ void status_verify(struct keeper *keeper, uint32_t seq);
 /* Begin to listen to the kernel. 0; -errno. */
 int watch_start(struct keeper *keeper) MUST_CHECK;
 void watch_free(struct keeper *keeper);
+
+/* ---- keeper_syns: who begins too many connections ---- */
+
+/* Begin to read what the kernel reports. 0; -errno. */
+int syns_start(struct keeper *keeper) MUST_CHECK;
+void syns_free(struct keeper *keeper);
 
 /* ---- keeper_reload ---- */
 

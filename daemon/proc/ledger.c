@@ -389,6 +389,8 @@ static void ledger_on_keeper_message(void *context, struct channel *channel,
 		ledger_start(ledger);
 	else if (msg->type == MSG_DRAIN)
 		ledger_drain(ledger);
+	else if (msg->type == MSG_SYNS)
+		findings_take_syns(ledger, &msg->syns);
 	else
 		ask_answer(ledger, msg);
 	close_fd(&fd);

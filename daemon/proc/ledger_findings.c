@@ -5,6 +5,7 @@
 #include "proc/ledger_findings.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -60,12 +61,13 @@ const char *finding_result_name(const struct msg_finding *finding)
 	return finding->mode == MODE_OBSERVE ? "would-refuse" : "hit";
 }
 
+/* What the kernel counts it counts of a client; the checks ask about an address. */
 static struct finding_key key_of(const struct addr *addr, unsigned int check)
 {
 	struct finding_key key;
 
 	memset(&key, 0, sizeof(key));
-	key.addr = *addr;
+	key.addr = check == CHECK_DOS ? prefix_of_client(addr).addr : *addr;
 	key.check = (uint8_t)check;
 	return key;
 }
@@ -92,6 +94,37 @@ void findings_take(struct ledger *ledger, const struct msg_finding *msg)
 			     ledger->now.boot_ns + FINDINGS_KEEP_S * NS_PER_S, NULL);
 	*finding = (struct finding){.time_s = ledger->now.wall_s, .msg = *msg};
 	events_finding(ledger, msg, finding_result_name(msg));
+}
+
+void findings_take_syns(struct ledger *ledger, const struct msg_syns *syns)
+{
+	const struct conf *conf = ledger_conf(ledger);
+
+	for (uint32_t i = 0; i < syns->count; i++) {
+		const struct msg_syn *syn = &syns->syns[i];
+		const struct conf_policy *policy;
+		struct msg_finding finding = {
+			.addr = syn->client.addr,
+			.service = syn->service,
+			.check = CHECK_DOS,
+			.result = CHECK_HIT,
+		};
+		struct buf text = BUF_OVER(finding.evidence);
+
+		if (syn->service >= conf->service_count)
+			continue;
+		policy = &conf->policies[conf->services[syn->service].policy];
+		if (policy->mode[CHECK_DOS] == MODE_OFF)
+			continue;
+		finding.mode = policy->mode[CHECK_DOS];
+		buf_printf(&text,
+			   "more than %u connections begun a second: %" PRIu64
+			   " SYN %s, %" PRIu64 " let through",
+			   policy->syn_rate, syn->over,
+			   finding.mode == MODE_OBSERVE ? "over it" : "dropped",
+			   syn->passed);
+		findings_take(ledger, &finding);
+	}
 }
 
 static void count_add(json_t *object, const char *check, const char *kind, uint64_t count)

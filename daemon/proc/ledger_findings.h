@@ -20,6 +20,9 @@ void findings_free(struct findings **findings);
 /* A message of a gate: counted, kept, and told to those who follow. */
 void findings_take(struct ledger *ledger, const struct msg_finding *finding);
 
+/* The keeper tells of clients that begin too many connections: findings of CHECK_DOS, of the whole client. */
+void findings_take_syns(struct ledger *ledger, const struct msg_syns *syns);
+
 /* {ptr_hit, ptr_would, ptr_unknown, ...} of a policy id, for the checks that found anything. */
 json_t *findings_counts(const struct ledger *ledger, uint32_t policy_id);
 

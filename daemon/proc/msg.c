@@ -282,6 +282,24 @@ static bool tickets_is_valid(const struct msg *msg, bool has_fd)
 	return msg->tickets.count <= TLS_TICKET_KEYS;
 }
 
+static bool syns_is_valid(const struct msg *msg, bool has_fd)
+{
+	const struct msg_syns *m = &msg->syns;
+
+	(void)has_fd;
+	if (m->count == 0 || m->count > MSG_SYNS_MAX)
+		return false;
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct prefix *client = &m->syns[i].client;
+		const struct prefix whole = prefix_of_client(&client->addr);
+
+		if (!prefix_is_valid(client) || !prefix_equal(client, &whole) ||
+		    m->syns[i].service >= CONF_SERVICES_MAX)
+			return false;
+	}
+	return true;
+}
+
 static bool socket_want_is_valid(const struct msg *msg, bool has_fd)
 {
 	const struct msg_socket_want *m = &msg->socket_want;
@@ -402,6 +420,8 @@ static const struct msg_row rows[MSG_TYPE_END] = {
 	[MSG_TLS] = {"tls", HEAD_BYTES, ROUTE(ROLE_KEEPER, ROLE_GATE), FD_ALWAYS, NULL},
 	[MSG_TICKETS] = {"tickets", SIZE_OF(tickets), ROUTE(ROLE_KEEPER, ROLE_GATE), FD_NEVER,
 			 tickets_is_valid},
+	[MSG_SYNS] = {"syns", SIZE_OF(syns), ROUTE(ROLE_KEEPER, ROLE_GATE) | KEEPER_TO_LEDGER,
+		      FD_NEVER, syns_is_valid},
 };
 /* clang-format on */
 

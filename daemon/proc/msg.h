@@ -9,6 +9,7 @@
  *
  *   keeper -> any     CONF, LISTENER, SHARED, PEER, START, DRAIN
  *   keeper -> gate    TLS, TICKETS
+ *   keeper -> gate, ledger   SYNS
  *   gate -> keeper    SOCKET_WANT    keeper -> gate     SOCKET
  *   gate -> ledger    STRIKE, LOGIN, LOGOUT, FINDING, SESSIONS_PAGE, GREY_ASK,
  *                     TEST_STEP
@@ -42,6 +43,7 @@
 #define MSG_BANS_MAX	  128u	/* bans in one message */
 #define MSG_SOCKETS_MAX	  64u	/* sockets asked for at once */
 #define MSG_SESSIONS_MAX  16u	/* sessions in one page */
+#define MSG_SYNS_MAX	  64u	/* clients in one report of SYNs */
 
 enum process_role {
 	ROLE_KEEPER,
@@ -86,6 +88,7 @@ enum msg_type {
 	MSG_READY,  /* child -> keeper: has all it needs and works */
 	MSG_TLS, /* + fd: certificates and keys, as proc/tls_bundle lays them out for the latest CONF */
 	MSG_TICKETS,
+	MSG_SYNS, /* who begins too many connections, as the kernel has counted */
 	MSG_TYPE_END,
 };
 
@@ -359,6 +362,21 @@ struct msg_socket {
 	uint32_t pad;
 };
 
+/* As struct xdp_syn_report; the keeper has found the service. */
+struct msg_syn {
+	struct prefix client; /* IPv4 /32, IPv6 /64 */
+	uint8_t service;      /* index into conf.services; that of the last SYN */
+	uint8_t pad[5];
+	uint64_t passed;
+	uint64_t over;
+};
+
+struct msg_syns {
+	uint32_t count; /* 1..MSG_SYNS_MAX */
+	uint32_t pad;
+	struct msg_syn syns[MSG_SYNS_MAX];
+};
+
 struct msg {
 	uint32_t type; /* enum msg_type */
 	uint32_t pad;
@@ -391,6 +409,7 @@ struct msg {
 		struct msg_socket socket;
 		struct msg_grey_ask grey_ask;
 		struct msg_grey_answer grey_answer;
+		struct msg_syns syns;
 	};
 };
 

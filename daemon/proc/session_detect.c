@@ -4,6 +4,7 @@
  */
 #include "proc/session_detect.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -33,6 +34,30 @@ static const struct {
 	{"tls-failed", DETECT_TLS, false},  {"tls-limit", DETECT_TLS, false},
 };
 
+/* Whom the kernel has reported: a client in one policy, as it counts them. Compared byte by byte. */
+struct syns_key {
+	struct prefix client;
+	uint8_t policy_id;
+};
+static_assert(sizeof(struct syns_key) == sizeof(struct prefix) + 1, "no padding");
+
+struct syns_record {
+	struct detect_syns syns;
+	struct addr addr; /* of the last connection */
+	uint16_t flags;	  /* of its entry */
+};
+
+static struct syns_key syns_key(const struct conf *conf, const struct prefix *client,
+				int service)
+{
+	struct syns_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.client = *client;
+	key.policy_id = (uint8_t)conf->policies[conf->services[service].policy].id;
+	return key;
+}
+
 int detect_init(struct gate *gate)
 {
 	uint8_t seed[16];
@@ -42,16 +67,22 @@ int detect_init(struct gate *gate)
 	gate->detected =
 		ttlmap_new(gate->conf->limits.dos_clients_max, sizeof(struct prefix),
 			   sizeof(struct detect_record), seed);
-	return gate->detected ? 0 : -ENOMEM;
+	gate->syns =
+		ttlmap_new(gate->conf->limits.dos_clients_max, sizeof(struct syns_key),
+			   sizeof(struct syns_record), seed);
+	return gate->detected && gate->syns ? 0 : -ENOMEM;
 }
 
 void detect_done(struct gate *gate)
 {
 	ttlmap_free(&gate->detected);
+	ttlmap_free(&gate->syns);
 }
 
+/* @found: what the last of them was, if there is more to be said; may be NULL. */
 static void tell_ledger(struct gate *gate, const struct detect_event *event,
-			const struct conf_detector *conf)
+			const struct conf_detector *conf,
+			const struct detect_syns_found *found)
 {
 	struct msg msg = {.type = MSG_STRIKE};
 	struct msg_strike *strike = &msg.strike;
@@ -67,10 +98,16 @@ static void tell_ledger(struct gate *gate, const struct detect_event *event,
 	buf_init(&reply, strike->reply, sizeof(strike->reply));
 	buf_printf(&reply, "%u in %s", conf->max,
 		   num_format_duration(conf->window_s, window));
+	if (found)
+		buf_printf(&reply,
+			   ", the last: %" PRIu64 " SYN over the rate, %u of %" PRIu64
+			   " others became connections",
+			   found->over, found->accepted, found->passed);
 	(void)channel_send(gate->ledger, &msg, -1); /* without a ledger nobody bans */
 }
 
-void detect_note(struct gate *gate, const struct detect_event *event)
+static void note(struct gate *gate, const struct detect_event *event,
+		 const struct detect_syns_found *found)
 {
 	const struct prefix client = prefix_of_client(&event->addr);
 	const struct conf_policy *policy;
@@ -87,8 +124,63 @@ void detect_note(struct gate *gate, const struct detect_event *event)
 	record = ttlmap_put(gate->detected, &client, gate->now_ns,
 			    gate->now_ns + DETECT_WINDOW_MAX_S * NS_PER_S, NULL);
 	if (detect_count(conf, record, event->detector, gate->now_ms))
-		tell_ledger(gate, event, conf);
+		tell_ledger(gate, event, conf, found);
 }
+
+void detect_note(struct gate *gate, const struct detect_event *event)
+{
+	note(gate, event, NULL);
+}
+
+/* ---- SYNs ---------------------------------------------------------------------------------------- */
+
+void detect_accepted(struct gate *gate, const struct detect_event *event)
+{
+	const struct prefix client = prefix_of_client(&event->addr);
+	const struct syns_key key = syns_key(gate->conf, &client, event->service);
+	struct syns_record *record = ttlmap_get(gate->syns, &key, gate->now_ns);
+
+	if (record) {
+		record->syns.accepted++;
+		record->addr = event->addr;
+		record->flags = event->flags;
+	}
+	detect_note(gate, event);
+}
+
+static void take_report(struct gate *gate, const struct msg_syn *report)
+{
+	const struct syns_key key =
+		syns_key(gate->conf, &report->client, report->service);
+	struct syns_record *record =
+		ttlmap_put(gate->syns, &key, gate->now_ns,
+			   gate->now_ns + 2 * DETECT_SYNS_GAP_MS * NS_PER_MS, NULL);
+	struct detect_syns_found found;
+	struct detect_event event;
+
+	if (!detect_syns(&record->syns, report->passed, report->over, gate->now_ms,
+			 &found))
+		return;
+	event = (struct detect_event){
+		.addr = record->addr,
+		.flags = record->flags,
+		.service = report->service,
+		.detector = DETECT_SYNS,
+	};
+	note(gate, &event, &found);
+}
+
+void detect_syn_reports(struct gate *gate, const struct msg_syns *message)
+{
+	if (!gate->syns)
+		return;
+	(void)ttlmap_expire(gate->syns, gate->now_ns, EXPIRE_STEPS);
+	for (uint32_t i = 0; i < message->count; i++)
+		if (message->syns[i].service < gate->conf->service_count)
+			take_report(gate, &message->syns[i]);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------ */
 
 void detect_session(const struct session *s)
 {

@@ -14,6 +14,7 @@
 #include "policy/detect.h"
 
 struct gate;
+struct msg_syns;
 struct session;
 
 /* Something that a client did, outside of a session or in one. */
@@ -30,6 +31,12 @@ void detect_done(struct gate *gate);
 
 /* Count it, if the entry has BAN and the policy asks for it. */
 void detect_note(struct gate *gate, const struct detect_event *event);
+
+/* A connection stands: its handshake shows that the address is the client's own. */
+void detect_accepted(struct gate *gate, const struct detect_event *event);
+
+/* The kernel reports who begins too many connections. Counted are those that complete them at this gate. */
+void detect_syn_reports(struct gate *gate, const struct msg_syns *message);
 
 /* A session is over: what does the way in which it ended say? */
 void detect_session(const struct session *session);

@@ -93,7 +93,8 @@
  *   strikes    [{time, kind, user, service, policy, reply}], oldest first; strikes_max, strikes_window_s: the limit
  *   next       {policy, mode, bans, for_s}: does the next strike ban, and for how long; left out where none is counted
  *   history    [{addr, policy, began, ends, ended, how "expired" | "unbanned", source, why}]: bans that are over, newest first
- *   findings   [{check, service, policy, result "hit" | "would-refuse" | "unknown", why, time}]: the latest of each check
+ *   findings   [{check, service, policy, result "hit" | "would-refuse" | "unknown", why, time}]: the latest of each check;
+ *              "dos": its client begins too many connections, as the kernel counts them
  *   greylist   {network, waiting, proven (triplets), pass_addr, pass_ends (by command), rows [as of greylist-list, the first
  *              ones]}; of what waits among the latest 20000; null: nothing is known of its network
  *   sessions   [as the rows of sessions]: open ones of this client; left out if not known

@@ -89,7 +89,7 @@ static void they_are_counted_by_policy_and_result(void **state)
 	assert_int_equal(count_of("helo_hit"), -1);
 }
 
-static const char *finding_text(const char *addr, const char *member, char out_text[64])
+static const char *finding_text(const char *addr, const char *member, char out_text[128])
 {
 	char request[64];
 	struct buf buf = BUF_OVER(request);
@@ -102,14 +102,14 @@ static const char *finding_text(const char *addr, const char *member, char out_t
 				"findings");
 	assert_true(json_array_size(found) <= 1);
 	found = json_object_get(json_array_get(found, 0), member);
-	(void)text_copy(out_text, 64, found ? json_string_value(found) : "");
+	(void)text_copy(out_text, 128, found ? json_string_value(found) : "");
 	json_decref(answer);
 	return out_text;
 }
 
 static void the_latest_of_an_address_is_remembered(void **state)
 {
-	char text[64];
+	char text[128];
 
 	(void)state;
 	send_finding("192.0.2.7", MODE_ENFORCE, CHECK_UNKNOWN, "no resolver answered");
@@ -150,6 +150,44 @@ static void a_service_that_has_gone_counts_nowhere(void **state)
 	assert_int_equal(count_of("ptr_hit"), -1);
 }
 
+/* What the kernel counts of a /64 is found for each of its addresses. */
+static void who_begins_too_many_connections_is_found(void **state)
+{
+	struct msg msg = {.type = MSG_SYNS, .syns = {.count = 2}};
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct msg_syn *syn = &msg.syns.syns[i];
+		struct addr addr;
+
+		assert_int_equal(addr_parse(i ? "2001:db8:1:2::7" : "192.0.2.7", &addr),
+				 0);
+		*syn = (struct msg_syn){
+			.client = prefix_of_client(&addr),
+			.service = LAB_SMTP,
+			.passed = 120 + i,
+			.over = 7,
+		};
+	}
+	lab_send(lab.keeper, &msg, -1);
+	lab_settle(&lab);
+	assert_int_equal(count_of("dos_hit"), 2);
+	assert_string_equal(finding_text("192.0.2.7", "check", text), "dos");
+	assert_string_equal(finding_text("192.0.2.7", "result", text), "hit");
+	assert_non_null(strstr(finding_text("192.0.2.7", "why", text),
+			       "20 connections begun a second: 7 SYN dropped, 120"));
+	assert_non_null(strstr(finding_text("2001:db8:1:2:ffff::1", "why", text),
+			       "7 SYN dropped, 121"));
+	assert_string_equal(finding_text("2001:db8:1:3::1", "why", text), "");
+
+	msg.syns.syns[0].service = CONF_SERVICES_MAX - 1;
+	msg.syns.count = 1;
+	lab_send(lab.keeper, &msg, -1);
+	lab_settle(&lab);
+	assert_int_equal(count_of("dos_hit"), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -159,6 +197,7 @@ int main(void)
 		TEST(the_latest_of_an_address_is_remembered),
 		TEST(they_are_told_to_those_who_follow),
 		TEST(a_service_that_has_gone_counts_nowhere),
+		TEST(who_begins_too_many_connections_is_found),
 	};
 
 	return cmocka_run_group_tests_name("proc/ledger_findings", tests, NULL, NULL);

@@ -61,6 +61,8 @@ static const struct {
 	{MSG_TICKETS, ROLE_KEEPER, ROLE_GATE, false},
 	{MSG_GREY_ASK, ROLE_GATE, ROLE_LEDGER, false},
 	{MSG_GREY_ANSWER, ROLE_LEDGER, ROLE_GATE, false},
+	{MSG_SYNS, ROLE_KEEPER, ROLE_GATE, false},
+	{MSG_SYNS, ROLE_KEEPER, ROLE_LEDGER, false},
 };
 
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
@@ -72,6 +74,13 @@ static void good_bans(struct msg_bans *bans)
 	bans->count = MSG_BANS_MAX;
 	for (size_t i = 0; i < MSG_BANS_MAX; i++)
 		bans->bans[i].prefix = (struct prefix){v4, 32};
+}
+
+static void good_syns(struct msg_syns *syns)
+{
+	syns->count = MSG_SYNS_MAX;
+	for (size_t i = 0; i < MSG_SYNS_MAX; i++)
+		syns->syns[i].client = prefix_of_client(i % 2 ? &v4 : &v6);
 }
 
 static const struct msg_check a_check = {
@@ -141,6 +150,9 @@ static struct msg good(uint32_t type)
 		break;
 	case MSG_SOCKET:
 		m.socket.family = ADDR_V4;
+		break;
+	case MSG_SYNS:
+		good_syns(&m.syns);
 		break;
 	default: /* zeros are good */
 		break;
@@ -290,6 +302,18 @@ static const struct {
 	{"no sockets at all", MSG_SOCKET_WANT, FIELD(socket_want.count), 0},
 	{"too many sockets at once", MSG_SOCKET_WANT, FIELD(socket_want.count),
 	 MSG_SOCKETS_MAX + 1},
+	{"a report on nobody", MSG_SYNS, FIELD(syns.count), 0},
+	{"a report on too many", MSG_SYNS, FIELD(syns.count), MSG_SYNS_MAX + 1},
+	{"a client that is more than one, IPv4", MSG_SYNS, FIELD(syns.syns[1].client.len),
+	 31},
+	{"a client that is more than one, IPv6", MSG_SYNS, FIELD(syns.syns[0].client.len),
+	 63},
+	{"a client that is less than one, IPv6", MSG_SYNS, FIELD(syns.syns[0].client.len),
+	 65},
+	{"a client of no family", MSG_SYNS,
+	 FIELD(syns.syns[MSG_SYNS_MAX - 1].client.addr.family), 5},
+	{"a report on a service past the table", MSG_SYNS,
+	 FIELD(syns.syns[MSG_SYNS_MAX - 1].service), CONF_SERVICES_MAX},
 	{"a socket of no family", MSG_SOCKET, FIELD(socket.family), 5},
 	{"page of too many", MSG_SESSIONS_PAGE, FIELD(sessions_page.count),
 	 MSG_SESSIONS_MAX + 1},
