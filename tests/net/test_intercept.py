@@ -6,86 +6,12 @@ route is the gate; clients connect to its own address.
 """
 import re
 import signal
-import smtplib
 import socket
 
 import pytest
-from mailhost import DOMAIN, USER, MailHost
-from netns import GATE4, GATE6, GOOD4, GOOD6, GUESSER4, LISTED4, MAIL4, MAIL6, Network, sh
-from postern_lab import Lab, wait_for
-
-CONF = """
-hostname = "gate.example.net"
-interfaces = {{ "nic" }}
-gates = 2
-state-dir = "{dir}/state"
-run-dir = "{dir}/run"
-pin-dir = "{dir}/bpf/postern"
-log-level = debug
-
-policy global {{
-	lists = {{ "global.list" }}
-}}
-
-service smtp {{
-	type = smtp
-	policy = global
-	intercept = yes
-	client-address = transparent
-	fail-mode = {fail_mode}
-}}
-"""
-RCPT = f"{USER}@{DOMAIN}"
-
-
-class InterceptLab(Lab):
-    """A lab whose mail host stands on the gate itself, or behind it as behind a router."""
-
-    def __init__(self, tag, layout):
-        super().__init__(tag, fail_mode="closed")
-        self.layout = layout
-        self.target = {"same host": {4: GATE4, 6: GATE6}, "router": {4: MAIL4, 6: MAIL6}}[layout]
-
-    def up(self, mail=True, daemon=True):
-        super().up(mail=False, daemon=False)
-        host, address = ("gate", GATE4) if self.layout == "same host" else ("mail", MAIL4)
-        self.mail = MailHost(self.network, self.dir / "mailhost", self.tag, host=host, address=address)
-        self.mail.start()
-        if self.layout == "router":
-            for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-                self.network.run("gate", "sysctl", "-qw", f"{key}=1")
-        self.start()
-        return self
-
-    def write_conf(self, **changes):
-        self.settings.update(changes)
-        (self.dir / "postern.conf").write_text(CONF.format(**dict(self.settings, dir=self.dir)))
-        for name, text in self.lists.items():
-            (self.dir / name).write_text(text)
-
-    def connect(self, source, port=25, timeout=10.0, host=None):
-        return super().connect(source, port, timeout, host or self.target[6 if ":" in source else 4])
-
-    def smtp(self, source=GOOD4, port=25, timeout=20.0):
-        client = smtplib.SMTP(timeout=timeout, local_hostname="client.example.com")
-        client.sock = self.connect(source, port, timeout)
-        client.file = None
-        code, text = client.getreply()
-        if code != 220:
-            client.close()
-            raise smtplib.SMTPConnectError(code, text)
-        return client
-
-    def nft(self, *args, check=True):
-        return self.network.run("gate", "nft", *args, check=check).stdout
-
-    def banner(self, source=GOOD4, timeout=3.0):
-        """The first line; None: refused or silent."""
-        try:
-            with self.connect(source, timeout=timeout) as sock:
-                return sock.recv(200).decode()
-        except (ConnectionError, TimeoutError):
-            return None
+from intercept_lab import RCPT, InterceptLab
+from netns import GATE4, GOOD4, GOOD6, GUESSER4, LISTED4, MAIL4, sh
+from postern_lab import wait_for
 
 
 @pytest.fixture(scope="module", params=["same host", "router"])
@@ -94,19 +20,10 @@ def lab(request):
         yield running
 
 
-def deliver(lab, source):
-    before = len(lab.mail.messages())
-    client = lab.smtp(source)
-    client.ehlo()
-    client.sendmail("a@example.com", [RCPT], "Subject: x\r\n\r\nx\r\n")
-    client.quit()
-    lab.mail.wait_messages(before + 1)
-
-
 @pytest.mark.parametrize("source", [GOOD4, GOOD6])
 def test_mail_passes_through_a_gate_and_the_mail_host_sees_the_clients_own_address(lab, source):
     assert "gate.example.net ESMTP postern" in lab.banner(source)
-    deliver(lab, source)
+    lab.deliver(source)
     assert re.search(rf"smtpd\[\d+\]: connect from unknown\[{re.escape(source)}\]", lab.mail.log())
 
 
@@ -165,14 +82,12 @@ def test_while_the_keeper_is_dead_fail_mode_decides(lab, fail_mode):
     lab.write_conf(fail_mode=fail_mode)
     lab.cli("reload")
     lab.cli("ban", GUESSER4)
-    lab.daemon.kill()
-    lab.daemon.wait()
+    lab.kill_keeper()
     if fail_mode == "closed":
         wait_for("connections are refused", lambda: lab.banner() is None)
     else:
         wait_for("the mail host answers itself", lambda: "backend" in (lab.banner() or ""))
     assert not lab.reachable(GUESSER4, timeout=0.5), "the kernel drops what it dropped"
-    lab.daemon = None
     lab.start()
     wait_for("a gate answers", lambda: "postern" in (lab.banner() or ""))
     lab.cli("unban", "--all")
@@ -182,18 +97,11 @@ def test_while_the_keeper_is_dead_fail_mode_decides(lab, fail_mode):
 def test_while_gates_die_again_and_again_fail_mode_decides(lab, fail_mode):
     lab.write_conf(fail_mode=fail_mode)
     lab.cli("reload")
-
-    def kill_gates():
-        for pid in lab.pids("gate"):
-            assert pid > 1
-            sh("kill", "-9", str(pid), check=False)
-        return lab.events("intercept")[-1].find("no gate works") >= 0 if lab.events("intercept") else False
-
-    wait_for("the keeper gives up on them for now", kill_gates, 30)
+    wait_for("the keeper gives up on them for now", lab.kill_gates, 30)
     answer = lab.banner()
     assert answer is None if fail_mode == "closed" else "backend" in answer
     wait_for("they work again", lambda: "postern" in (lab.banner() or ""), 30)
-    deliver(lab, GOOD4)
+    lab.deliver(GOOD4)
 
 
 def test_stopping_gives_the_port_back_and_breaks_no_session(lab):
@@ -220,11 +128,9 @@ def test_stopping_gives_the_port_back_and_breaks_no_session(lab):
 
 
 def test_detach_takes_off_what_a_killed_keeper_left(lab):
-    lab.daemon.kill()
-    lab.daemon.wait()
-    lab.daemon = None
+    lab.kill_keeper()
     assert "postern" in lab.nft("list", "ruleset")
-    lab.network.run("gate", *lab.posternd("--detach")[4:])
+    lab.detach()
     assert lab.nft("list", "ruleset") == ""
     wait_for("the mail host answers itself", lambda: "backend" in (lab.banner() or ""))
     lab.start()

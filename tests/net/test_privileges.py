@@ -14,9 +14,9 @@ import socket
 import subprocess
 
 import pytest
+from intercept_lab import InterceptLab
 from netns import GATE4, GOOD4
 from postern_lab import BUILD, wait_for
-from test_intercept import InterceptLab, deliver
 
 _libc = ctypes.CDLL(None, use_errno=True)
 INJECT = BUILD / "tests/lab/inject"
@@ -149,7 +149,7 @@ def check_all(lab):
 
 
 def test_each_process_holds_what_its_work_takes(lab):
-    deliver(lab, GOOD4)
+    lab.deliver(GOOD4)
     check_all(lab)
 
 
@@ -159,7 +159,7 @@ def test_and_no_more_after_upgrades(lab):
         lab.cli("upgrade")
         wait_for("the new gates", lambda: len(lab.pids("gate")) == 2 and not before & set(lab.pids("gate")), 20)
         check_all(lab)
-    deliver(lab, GOOD4)
+    lab.deliver(GOOD4)
 
 
 # ---- what they may do ------------------------------------------------------------------------------------------
