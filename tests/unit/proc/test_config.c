@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/proc/test_config - what postern.conf and its lists become, and every mistake with its place.
+ *
+ * link: config_lab.c
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -8,40 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/num.h"
+#include "config_lab.h"
 #include "policy/flags.h"
-#include "proc/config.h"
 #include "proc/snapshot.h"
-
-static char dir[64];
-
-static void path_in(char out[128], const char *name)
-{
-	(void)snprintf(out, 128, "%s/%s", dir, name);
-}
-
-static void write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	path_in(path, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
 
 static int load(const char *text, struct config **out_config)
 {
-	char path[128];
 	char whole[2048];
 	struct buf buf = BUF_OVER(whole);
 
@@ -50,35 +31,9 @@ static int load(const char *text, struct config **out_config)
 		   strstr(text, "service ") || !strstr(text, "policy p {")
 			   ? ""
 			   : " service z { type = tcp policy = p ports = { 7 } }");
-	write_file("postern.conf", whole);
-	path_in(path, "postern.conf");
-	return config_load(path, out_config);
+	return lab_load(whole, out_config);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/postern-test-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	write_file("a.list", "192.0.2.0/24 PA\n");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const names[] = {"postern.conf", "a.list", "b.list",
-					    "big.list"};
-	char path[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		path_in(path, names[i]);
-		(void)unlink(path);
-	}
-	return rmdir(dir);
-}
-
-#define POLICY	"policy p { lists = { \"a.list\" } }\n"
 #define SERVICE "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } }\n"
 
 /* The place is that of the first error, without the directory. */
@@ -223,44 +178,17 @@ static const struct {
 	 "a.list:1: ", "open relay"},
 };
 
-/* The text of the first error, without the directory. */
-static const char *first_error(const struct config *config)
-{
-	for (size_t i = 0; i < config->report.kept; i++) {
-		const char *text = config->report.notes[i].text;
-
-		if (!config->report.notes[i].is_error)
-			continue;
-		return strncmp(text, dir, strlen(dir)) == 0 ? text + strlen(dir) + 1
-							    : text;
-	}
-	return "";
-}
-
 static void every_mistake_is_told_with_its_place_and_remedy(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
-		const char *text;
 
-		write_file("a.list",
-			   mistakes[i].list ? mistakes[i].list : "192.0.2.0/24 PA\n");
+		lab_write("a.list", mistakes[i].list ? mistakes[i].list : LAB_LIST);
 		assert_int_equal(load(mistakes[i].conf, &config), -EINVAL);
-		text = first_error(config);
-		if (strncmp(text, mistakes[i].place, strlen(mistakes[i].place)) != 0 ||
-		    !strstr(text, mistakes[i].says))
-			fail_msg("%s: '%s'", mistakes[i].why, text);
+		lab_expect_error(config, mistakes[i].why, mistakes[i].place,
+				 mistakes[i].says);
 	}
-}
-
-static bool warns(const struct config *config, const char *what)
-{
-	for (size_t i = 0; i < config->report.kept; i++)
-		if (!config->report.notes[i].is_error &&
-		    strstr(config->report.notes[i].text, what))
-			return true;
-	return false;
 }
 
 static void many_mistakes_are_told_at_once(void **state)
@@ -384,8 +312,8 @@ static void lists_become_tables_with_file_and_line(void **state)
 	struct prefix_row row;
 
 	(void)state;
-	write_file("a.list", "# x\r\n0.0.0.0/0 PA LL\r\n\r\n");
-	write_file("b.list", "192.0.2.0/24 BL\n2001:db8::1 PA AS");
+	lab_write("a.list", "# x\r\n0.0.0.0/0 PA LL\r\n\r\n");
+	lab_write("b.list", "192.0.2.0/24 BL\n2001:db8::1 PA AS");
 	assert_int_equal(load("policy p { lists = { a.list, b.list } }", &config), 0);
 	assert_int_equal(config->entries[0], 3);
 	assert_true(find(config, "198.51.100.1", &row));
@@ -406,12 +334,12 @@ static void the_same_prefix_in_two_files_of_a_policy_is_refused(void **state)
 	AUTO(config_free) struct config *apart = NULL;
 
 	(void)state;
-	write_file("a.list", "192.0.2.0/24 PA\n");
-	write_file("b.list", "\n192.0.2.0/24 BL\n");
+	lab_write("a.list", LAB_LIST);
+	lab_write("b.list", "\n192.0.2.0/24 BL\n");
 	assert_int_equal(load("policy p { lists = { a.list, b.list } }", &config),
 			 -EINVAL);
-	assert_non_null(strstr(first_error(config), "b.list:2:1: "));
-	assert_non_null(strstr(first_error(config), "a.list:1"));
+	assert_non_null(strstr(lab_first_error(config), "b.list:2:1: "));
+	assert_non_null(strstr(lab_first_error(config), "a.list:1"));
 	assert_int_equal(
 		load("policy p { lists = { a.list } } policy q { lists = { b.list } }",
 		     &apart),
@@ -423,11 +351,12 @@ static void what_is_doubtful_is_a_warning(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("a.list", "192.0.2.0/24 BAN RBL\n198.51.100.0/24 BAN\n");
+	lab_write("a.list", "192.0.2.0/24 BAN RBL\n198.51.100.0/24 BAN\n");
 	assert_int_equal(load(POLICY, &config), 0);
-	assert_true(warns(config, "flag RBL has no effect: the policy names no rbls"));
-	assert_true(warns(config, "no entry with PA"));
-	assert_true(warns(config, "interfaces is empty"));
+	assert_true(lab_says(config, false,
+			     "flag RBL has no effect: the policy names no rbls"));
+	assert_true(lab_says(config, false, "no entry with PA"));
+	assert_true(lab_says(config, false, "interfaces is empty"));
 	assert_int_equal(config->report.warnings, 3);
 }
 
@@ -446,7 +375,6 @@ static void a_backend_here_that_sees_no_client_is_a_warning(void **state)
 	};
 
 	(void)state;
-	write_file("a.list", "192.0.2.0/24 PA\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
 		char text[512];
@@ -456,7 +384,8 @@ static void a_backend_here_that_sees_no_client_is_a_warning(void **state)
 			       "policy = p backend = { \"%s\" } client-address = %s }",
 			       rows[i].backend, rows[i].client_address);
 		if (load(text, &config) != 0 ||
-		    warns(config, "service in: client-address = none") != rows[i].want)
+		    lab_says(config, false, "service in: client-address = none") !=
+			    rows[i].want)
 			fail_msg("%s", rows[i].why);
 	}
 }
@@ -466,7 +395,7 @@ static void an_open_relay_is_had_by_asking_for_it(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("a.list", "0.0.0.0/0 PA AA AR\n");
+	lab_write("a.list", "0.0.0.0/0 PA AA AR\n");
 	assert_int_equal(load("i-want-an-open-relay = yes\n" POLICY, &config), 0);
 }
 
@@ -475,8 +404,8 @@ static void private_networks_are_no_open_relay(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("a.list",
-		   "10.0.0.0/8 PA AA AR\nfc00::/7 PA AA AR\n2001:db8::/32 PA AA AR\n");
+	lab_write("a.list",
+		  "10.0.0.0/8 PA AA AR\nfc00::/7 PA AA AR\n2001:db8::/32 PA AA AR\n");
 	assert_int_equal(load(POLICY, &config), 0);
 }
 
@@ -489,7 +418,7 @@ static void too_many_errors_in_a_list_end_it(void **state)
 	(void)state;
 	for (int i = 0; i < 100; i++)
 		buf_puts(&buf, "x PA\n");
-	write_file("a.list", text);
+	lab_write("a.list", text);
 	assert_int_equal(load(POLICY, &config), -EINVAL);
 	assert_int_equal(config->report.errors, 21);
 }
@@ -503,21 +432,21 @@ static void a_line_longer_than_any_buffer_is_an_error(void **state)
 	assert_non_null(line);
 	memset(line, 'x', 600000);
 	line[600000] = '\0';
-	write_file("a.list", line);
+	lab_write("a.list", line);
 	assert_int_equal(load(POLICY, &config), -EINVAL);
-	assert_non_null(strstr(first_error(config), "a.list:1:"));
+	assert_non_null(strstr(lab_first_error(config), "a.list:1:"));
 }
 
 /* Lines that lie across the reader's buffers. */
 static void no_line_is_lost_in_a_large_list(void **state)
 {
 	AUTO(config_free) struct config *config = NULL;
-	char path[128];
+	char path[LAB_PATH_MAX_BYTES];
 	struct prefix_row row;
 	FILE *file;
 
 	(void)state;
-	path_in(path, "big.list");
+	lab_path(path, "big.list");
 	file = fopen(path, "we");
 	assert_non_null(file);
 	for (unsigned int i = 0; i < 100000; i++)
@@ -537,9 +466,9 @@ static void a_directory_and_a_missing_file_are_told(void **state)
 
 	(void)state;
 	assert_int_equal(config_load("/nonexistent/postern.conf", &missing), -EINVAL);
-	assert_non_null(strstr(first_error(missing), "cannot be read"));
+	assert_non_null(strstr(lab_first_error(missing), "cannot be read"));
 	assert_int_equal(config_load("/tmp", &directory), -EINVAL);
-	assert_non_null(strstr(first_error(directory), "Is a directory"));
+	assert_non_null(strstr(lab_first_error(directory), "Is a directory"));
 }
 
 static void the_shipped_configuration_is_right(void **state)
@@ -549,33 +478,33 @@ static void the_shipped_configuration_is_right(void **state)
 
 	(void)state;
 	if (config_load("daemon/etc/postern.conf", &config))
-		fail_msg("%s", first_error(config));
+		fail_msg("%s", lab_first_error(config));
 	assert_int_equal(config->conf.policy_count, 3);
 	for (int i = 0; i < 3; i++)
 		assert_string_equal(config->conf.policies[i].name, policies[i]);
 	/* interfaces and local-domains: the admin's to fill in */
 	assert_int_equal(config->report.warnings, 2);
-	assert_true(warns(config, "interfaces") && warns(config, "local-domains"));
+	assert_true(lab_says(config, false, "interfaces") &&
+		    lab_says(config, false, "local-domains"));
 }
 
 int main(void)
 {
-#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(every_mistake_is_told_with_its_place_and_remedy),
-		IN_DIRECTORY(many_mistakes_are_told_at_once),
-		IN_DIRECTORY(settings_arrive_where_they_belong),
-		IN_DIRECTORY(a_service_listens_on_its_types_port_everywhere),
-		IN_DIRECTORY(an_intercepted_service_needs_no_more_than_its_name),
-		IN_DIRECTORY(lists_become_tables_with_file_and_line),
-		IN_DIRECTORY(the_same_prefix_in_two_files_of_a_policy_is_refused),
-		IN_DIRECTORY(what_is_doubtful_is_a_warning),
-		IN_DIRECTORY(a_backend_here_that_sees_no_client_is_a_warning),
-		IN_DIRECTORY(an_open_relay_is_had_by_asking_for_it),
-		IN_DIRECTORY(private_networks_are_no_open_relay),
-		IN_DIRECTORY(too_many_errors_in_a_list_end_it),
-		IN_DIRECTORY(a_line_longer_than_any_buffer_is_an_error),
-		IN_DIRECTORY(no_line_is_lost_in_a_large_list),
+		LAB_TEST(every_mistake_is_told_with_its_place_and_remedy),
+		LAB_TEST(many_mistakes_are_told_at_once),
+		LAB_TEST(settings_arrive_where_they_belong),
+		LAB_TEST(a_service_listens_on_its_types_port_everywhere),
+		LAB_TEST(an_intercepted_service_needs_no_more_than_its_name),
+		LAB_TEST(lists_become_tables_with_file_and_line),
+		LAB_TEST(the_same_prefix_in_two_files_of_a_policy_is_refused),
+		LAB_TEST(what_is_doubtful_is_a_warning),
+		LAB_TEST(a_backend_here_that_sees_no_client_is_a_warning),
+		LAB_TEST(an_open_relay_is_had_by_asking_for_it),
+		LAB_TEST(private_networks_are_no_open_relay),
+		LAB_TEST(too_many_errors_in_a_list_end_it),
+		LAB_TEST(a_line_longer_than_any_buffer_is_an_error),
+		LAB_TEST(no_line_is_lost_in_a_large_list),
 		cmocka_unit_test(a_directory_and_a_missing_file_are_told),
 		cmocka_unit_test(the_shipped_configuration_is_right),
 	};

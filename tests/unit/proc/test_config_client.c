@@ -2,6 +2,8 @@
 /*
  * tests/unit/proc/test_config_client - who tells postern of a client (trusted-proxies, accept-proxy), what it tells of
  * him (aa-login), and how many sessions he may have.
+ *
+ * link: config_lab.c
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -9,72 +11,22 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "proc/config.h"
+#include "config_lab.h"
 
-#define POLICY	"policy p { lists = { \"a.list\" } }\n"
 #define SERVICE "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } %s }\n"
-
-static char dir[64];
-
-static void write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
 
 /* @top: ahead of a policy; @service: what else the service has. */
 static int load(const char *top, const char *service, struct config **out_config)
 {
-	char path[128], text[1024];
+	char text[1024];
 	int len = snprintf(text, sizeof(text), "%s\n" POLICY SERVICE, top, service);
 
 	assert_true(len > 0 && (size_t)len < sizeof(text));
-	write_file("postern.conf", text);
-	(void)snprintf(path, sizeof(path), "%s/postern.conf", dir);
-	return config_load(path, out_config);
-}
-
-static bool says(const struct config *config, bool is_error, const char *words)
-{
-	for (size_t i = 0; i < config->report.kept; i++)
-		if (config->report.notes[i].is_error == is_error &&
-		    strstr(config->report.notes[i].text, words))
-			return true;
-	return false;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/postern-client-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	write_file("a.list", "192.0.2.0/24 PA\n");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const names[] = {"postern.conf", "a.list"};
-	char path[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)unlink(path);
-	}
-	return rmdir(dir);
+	return lab_load(text, out_config);
 }
 
 static const struct {
@@ -108,11 +60,10 @@ static void each_mistake_has_its_place(void **state)
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
 
-		if (load(mistakes[i].top, mistakes[i].service, &config) != -EINVAL ||
-		    !says(config, true, mistakes[i].place) ||
-		    !says(config, true, mistakes[i].words))
-			fail_msg("%s: %s", mistakes[i].why,
-				 config ? config->report.notes[0].text : "-");
+		if (load(mistakes[i].top, mistakes[i].service, &config) != -EINVAL)
+			fail_msg("%s: no error", mistakes[i].why);
+		lab_expect_error(config, mistakes[i].why, mistakes[i].place,
+				 mistakes[i].words);
 	}
 }
 
@@ -126,8 +77,8 @@ static void the_kernel_reads_no_header(void **state)
 			      "accept-proxy = yes",
 			      &config),
 			 -EINVAL);
-	assert_true(says(config, true,
-			 "service 't': accept-proxy: only a service with listen"));
+	assert_true(lab_says(config, true,
+			     "service 't': accept-proxy: only a service with listen"));
 }
 
 static void whom_it_trusts_and_that_it_warns(void **state)
@@ -142,14 +93,14 @@ static void whom_it_trusts_and_that_it_warns(void **state)
 		load("trusted-proxies = { 192.0.2.1, 2001:db8::/48, 10.0.0.0/8 }",
 		     "accept-proxy = yes", &config),
 		0);
-	assert_true(says(config, false, "service s: accept-proxy: "));
+	assert_true(lab_says(config, false, "service s: accept-proxy: "));
 	assert_int_equal(config->conf.trusted_proxy_count, 3);
 	for (size_t i = 0; i < 3; i++)
 		assert_true(conf_trusts_proxy(&config->conf,
 					      &config->conf.trusted_proxies[i].addr));
 	assert_false(conf_trusts_proxy(&config->conf, &outside));
 	assert_int_equal(load("trusted-proxies = { 192.0.2.1 }", "", &unused), 0);
-	assert_true(says(unused, false, "no service has accept-proxy"));
+	assert_true(lab_says(unused, false, "no service has accept-proxy"));
 }
 
 #define IMAP \
@@ -176,12 +127,11 @@ static void how_many_sessions_a_client_may_have(void **state)
 
 int main(void)
 {
-#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(each_mistake_has_its_place),
-		IN_DIRECTORY(the_kernel_reads_no_header),
-		IN_DIRECTORY(whom_it_trusts_and_that_it_warns),
-		IN_DIRECTORY(how_many_sessions_a_client_may_have),
+		LAB_TEST(each_mistake_has_its_place),
+		LAB_TEST(the_kernel_reads_no_header),
+		LAB_TEST(whom_it_trusts_and_that_it_warns),
+		LAB_TEST(how_many_sessions_a_client_may_have),
 	};
 
 	return cmocka_run_group_tests_name("proc/config client", tests, NULL, NULL);

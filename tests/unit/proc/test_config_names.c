@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/proc/test_config_names - local domains and routes, from postern.conf and from their files.
+ *
+ * link: config_lab.c
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,71 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "proc/config.h"
+#include "config_lab.h"
 #include "proc/config_names.h"
 #include "proc/snapshot.h"
 
-#define POLICY	"policy p { lists = { \"a.list\" } }\n"
 #define SERVICE "service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } }\n"
 #define TOLD                                                                 \
 	"service s { type = smtp policy = p backend = { \"192.0.2.9:25\" } " \
 	"client-address = xclient aa-login = office }\n"
 #define MANY 100000u
-
-static char dir[64];
-
-static void path_in(char path[128], const char *name)
-{
-	(void)snprintf(path, 128, "%s/%s", dir, name);
-}
-
-static void write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	path_in(path, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static int load(const char *text, struct config **out_config)
-{
-	char path[128];
-
-	write_file("postern.conf", text);
-	path_in(path, "postern.conf");
-	return config_load(path, out_config);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/postern-test-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	write_file("a.list", "192.0.2.0/24 PA\n");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const names[] = {"postern.conf", "a.list", "b.list", "names"};
-	char path[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		path_in(path, names[i]);
-		(void)unlink(path);
-	}
-	return rmdir(dir);
-}
 
 static bool has(const struct text_builder *builder, const char *key,
 		struct text_row *out_row)
@@ -90,26 +40,18 @@ static bool is_row(const struct text_row *row, const char *value, uint32_t line,
 	       row->line == line && row->origin == origin;
 }
 
-static bool warns(const struct config *config, const char *what)
-{
-	for (size_t i = 0; i < config->report.kept; i++)
-		if (!config->report.notes[i].is_error &&
-		    strstr(config->report.notes[i].text, what))
-			return true;
-	return false;
-}
-
 static void domains_come_from_both_places_in_one_form(void **state)
 {
 	AUTO(config_free) struct config *config = NULL;
+	char path[LAB_PATH_MAX_BYTES];
 	struct text_row row;
 
 	(void)state;
-	write_file("names", "# ours\n\nM\xc3\x9cNCHEN.example # and this\n"
-			    "example.org\r\n[IPv6:2001:DB8::1]");
-	assert_int_equal(load("local-domains = { Example.ORG., \".Example.net\" }\n"
-			      "local-domains-file = names\n" POLICY SERVICE,
-			      &config),
+	lab_write("names", "# ours\n\nM\xc3\x9cNCHEN.example # and this\n"
+			   "example.org\r\n[IPv6:2001:DB8::1]");
+	assert_int_equal(lab_load("local-domains = { Example.ORG., \".Example.net\" }\n"
+				  "local-domains-file = names\n" POLICY SERVICE,
+				  &config),
 			 0);
 	assert_int_equal(text_builder_count(config->domains), 4);
 	assert_true(has(config->domains, "example.org", &row));
@@ -118,8 +60,9 @@ static void domains_come_from_both_places_in_one_form(void **state)
 	assert_true(has(config->domains, "xn--mnchen-3ya.example", &row));
 	assert_true(is_row(&row, "", 3, TEXT_ROW_IN_FILE));
 	assert_true(has(config->domains, "[ipv6:2001:db8::1]", &row));
-	assert_true(strstr(config->conf.local_domains_file, dir) != NULL);
-	assert_false(warns(config, "local-domains"));
+	lab_path(path, "names");
+	assert_string_equal(config->conf.local_domains_file, path);
+	assert_false(lab_says(config, false, "local-domains"));
 }
 
 static void routes_come_from_both_places_in_one_form(void **state)
@@ -128,13 +71,14 @@ static void routes_come_from_both_places_in_one_form(void **state)
 	struct text_row row;
 
 	(void)state;
-	write_file("names", "# moved\n\"Old.Name\"@EXAMPLE.org -> New.Name@Example.NET\n"
-			    "\"a\\b c\"@example.org -> \"d \\e\"@example.net\n");
-	assert_int_equal(load("routes = { \"@Old.example -> @M\xc3\xbcnchen.example\",\n"
-			      " \"x@y -> z@[192.0.2.1]\" }\n"
-			      "routes-file = names\n" POLICY SERVICE,
-			      &config),
-			 0);
+	lab_write("names", "# moved\n\"Old.Name\"@EXAMPLE.org -> New.Name@Example.NET\n"
+			   "\"a\\b c\"@example.org -> \"d \\e\"@example.net\n");
+	assert_int_equal(
+		lab_load("routes = { \"@Old.example -> @M\xc3\xbcnchen.example\",\n"
+			 " \"x@y -> z@[192.0.2.1]\" }\n"
+			 "routes-file = names\n" POLICY SERVICE,
+			 &config),
+		0);
 	assert_int_equal(text_builder_count(config->routes), 4);
 	assert_true(has(config->routes, "@old.example", &row));
 	assert_true(is_row(&row, "@xn--mnchen-3ya.example", 1, TEXT_ROW_IN_CONF));
@@ -203,35 +147,19 @@ static const struct {
 	 "postern.conf:1:30: ", "yes, observe, no"},
 };
 
-static const char *first_error(const struct config *config)
-{
-	for (size_t i = 0; i < config->report.kept; i++) {
-		const char *text = config->report.notes[i].text;
-
-		if (!config->report.notes[i].is_error)
-			continue;
-		return strncmp(text, dir, strlen(dir)) == 0 ? text + strlen(dir) + 1
-							    : text;
-	}
-	return "";
-}
-
 static void every_mistake_is_told_with_its_place_and_remedy(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
 		char text[512];
-		const char *error;
 
 		if (mistakes[i].names)
-			write_file("names", mistakes[i].names);
+			lab_write("names", mistakes[i].names);
 		(void)snprintf(text, sizeof(text), "%s" POLICY SERVICE, mistakes[i].conf);
-		assert_int_equal(load(text, &config), -EINVAL);
-		error = first_error(config);
-		if (strncmp(error, mistakes[i].place, strlen(mistakes[i].place)) != 0 ||
-		    !strstr(error, mistakes[i].says))
-			fail_msg("%s: '%s'", mistakes[i].why, error);
+		assert_int_equal(lab_load(text, &config), -EINVAL);
+		lab_expect_error(config, mistakes[i].why, mistakes[i].place,
+				 mistakes[i].says);
 	}
 }
 
@@ -240,10 +168,11 @@ static void as_many_routes_as_routes_max_are_allowed(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("names", "a@b -> c@d\ne@f -> g@h\n");
+	lab_write("names", "a@b -> c@d\ne@f -> g@h\n");
 	assert_int_equal(
-		load("routes-file = names\nlimits { routes-max = 2 }\n" POLICY SERVICE,
-		     &config),
+		lab_load(
+			"routes-file = names\nlimits { routes-max = 2 }\n" POLICY SERVICE,
+			&config),
 		0);
 }
 
@@ -256,8 +185,8 @@ static void many_errors_in_a_file_end_it(void **state)
 	(void)state;
 	for (int i = 0; i < 60; i++)
 		buf_puts(&text, "x y\n");
-	write_file("names", memory);
-	assert_int_equal(load("local-domains-file = names\n" POLICY SERVICE, &config),
+	lab_write("names", memory);
+	assert_int_equal(lab_load("local-domains-file = names\n" POLICY SERVICE, &config),
 			 -EINVAL);
 	assert_int_equal(config->report.errors, 21);
 }
@@ -273,8 +202,9 @@ static void a_hundred_thousand_domains_are_read(void **state)
 	assert_non_null(text);
 	for (unsigned int i = 0; i < MANY; i++)
 		len += (size_t)snprintf(text + len, 24, "domain-%u.example\n", i);
-	write_file("names", text);
-	assert_int_equal(load("local-domains-file = names\n" POLICY SERVICE, &config), 0);
+	lab_write("names", text);
+	assert_int_equal(lab_load("local-domains-file = names\n" POLICY SERVICE, &config),
+			 0);
 	assert_int_equal(text_builder_count(config->domains), MANY);
 	assert_true(has(config->domains, "domain-99999.example", &row));
 	assert_int_equal(row.line, MANY);
@@ -302,8 +232,8 @@ static void relay_control_that_is_off_is_a_warning(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
 
-		assert_int_equal(load(rows[i].conf, &config), 0);
-		if (warns(config, "local-domains is empty") != rows[i].warns)
+		assert_int_equal(lab_load(rows[i].conf, &config), 0);
+		if (lab_says(config, false, "local-domains is empty") != rows[i].warns)
 			fail_msg("%s", rows[i].why);
 	}
 }
@@ -314,11 +244,12 @@ static void modes_arrive_where_they_belong(void **state)
 
 	(void)state;
 	assert_int_equal(
-		load("policy p { lists = { a.list } }\n"
-		     "policy q { lists = { a.list } relay = observe permit-spoofing = yes }\n"
-		     "policy r { lists = { a.list } relay = off permit-spoofing = observe }\n"
-		     "policy s { lists = { a.list } permit-spoofing = no }\n" SERVICE,
-		     &config),
+		lab_load(
+			"policy p { lists = { a.list } }\n"
+			"policy q { lists = { a.list } relay = observe permit-spoofing = yes }\n"
+			"policy r { lists = { a.list } relay = off permit-spoofing = observe }\n"
+			"policy s { lists = { a.list } permit-spoofing = no }\n" SERVICE,
+			&config),
 		0);
 	assert_int_equal(config->conf.policies[0].mode[CHECK_RELAY], MODE_ENFORCE);
 	assert_int_equal(config->conf.policies[0].mode[CHECK_SPOOF], MODE_ENFORCE);
@@ -341,16 +272,15 @@ static void aa_of_the_internet_is_an_open_relay_where_the_backend_decides(void *
 	};
 
 	(void)state;
-	write_file("a.list", "10.0.0.0/8 PA AA\n0.0.0.0/0 PA AA\n");
+	lab_write("a.list", "10.0.0.0/8 PA AA\n0.0.0.0/0 PA AA\n");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
 
-		assert_int_equal(load(bad[i], &config), -EINVAL);
+		assert_int_equal(lab_load(bad[i], &config), -EINVAL);
 		if (!strstr(config->report.notes[0].text, "a.list:2: ") ||
 		    !strstr(config->report.notes[0].text, "aa-login"))
 			fail_msg("%s: %s", bad[i], config->report.notes[0].text);
 	}
-	write_file("a.list", "192.0.2.0/24 PA\n");
 }
 
 static void aa_of_the_internet_is_fine_where_ar_is_needed_or_nobody_told(void **state)
@@ -366,33 +296,30 @@ static void aa_of_the_internet_is_fine_where_ar_is_needed_or_nobody_told(void **
 	};
 
 	(void)state;
-	write_file("a.list", "0.0.0.0/0 PA AA\n");
-	write_file("b.list", "0.0.0.0/0 PA\n192.0.2.0/24 PA AA\n");
+	lab_write("a.list", "0.0.0.0/0 PA AA\n");
+	lab_write("b.list", "0.0.0.0/0 PA\n192.0.2.0/24 PA AA\n");
 	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
 
-		if (load(fine[i], &config) != 0)
+		if (lab_load(fine[i], &config) != 0)
 			fail_msg("%s: %s", fine[i], config->report.notes[0].text);
 	}
-	write_file("a.list", "192.0.2.0/24 PA\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(domains_come_from_both_places_in_one_form),
-		cmocka_unit_test(routes_come_from_both_places_in_one_form),
-		cmocka_unit_test(every_mistake_is_told_with_its_place_and_remedy),
-		cmocka_unit_test(as_many_routes_as_routes_max_are_allowed),
-		cmocka_unit_test(many_errors_in_a_file_end_it),
-		cmocka_unit_test(a_hundred_thousand_domains_are_read),
-		cmocka_unit_test(relay_control_that_is_off_is_a_warning),
-		cmocka_unit_test(modes_arrive_where_they_belong),
-		cmocka_unit_test(
-			aa_of_the_internet_is_an_open_relay_where_the_backend_decides),
-		cmocka_unit_test(
-			aa_of_the_internet_is_fine_where_ar_is_needed_or_nobody_told),
+		LAB_TEST(domains_come_from_both_places_in_one_form),
+		LAB_TEST(routes_come_from_both_places_in_one_form),
+		LAB_TEST(every_mistake_is_told_with_its_place_and_remedy),
+		LAB_TEST(as_many_routes_as_routes_max_are_allowed),
+		LAB_TEST(many_errors_in_a_file_end_it),
+		LAB_TEST(a_hundred_thousand_domains_are_read),
+		LAB_TEST(relay_control_that_is_off_is_a_warning),
+		LAB_TEST(modes_arrive_where_they_belong),
+		LAB_TEST(aa_of_the_internet_is_an_open_relay_where_the_backend_decides),
+		LAB_TEST(aa_of_the_internet_is_fine_where_ar_is_needed_or_nobody_told),
 	};
 
-	return cmocka_run_group_tests_name("proc/config_names", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("proc/config_names", tests, NULL, NULL);
 }

@@ -1,80 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * tests/unit/proc/test_config_rbl - sections rbl, and what policies say of them.
+ *
+ * link: config_lab.c
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "proc/config.h"
+#include "config_lab.h"
 
 #define RBL \
 	"rbl zen { zone = \"zen.example.net.\" replies = { \"127.0.0.[2..11]\", \"127.0.0.99\" } weight = 7 }\n"
-#define POLICY	"policy p { lists = { \"a.list\" } }\n"
 #define SERVICE " service z { type = tcp policy = p ports = { 7 } }"
-
-static char dir[64];
-
-static void write_file(const char *name, const char *text)
-{
-	char path[128];
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
 
 static int load(const char *text, struct config **out_config)
 {
-	char path[128], whole[2048];
+	char whole[2048];
 
 	(void)snprintf(whole, sizeof(whole), "%s%s", text, SERVICE);
-	write_file("postern.conf", whole);
-	(void)snprintf(path, sizeof(path), "%s/postern.conf", dir);
-	return config_load(path, out_config);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/postern-test-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	write_file("a.list", "192.0.2.0/24 PA\n");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char path[128];
-
-	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/postern.conf", dir);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof(path), "%s/a.list", dir);
-	(void)unlink(path);
-	return rmdir(dir);
-}
-
-/* Does a note say so? */
-static bool notes(const struct config *config, bool is_error, const char *words)
-{
-	for (size_t i = 0; i < config->report.kept; i++)
-		if (config->report.notes[i].is_error == is_error &&
-		    strstr(config->report.notes[i].text, words))
-			return true;
-	return false;
+	return lab_load(whole, out_config);
 }
 
 static void dns_lists_are_read(void **state)
@@ -106,7 +56,7 @@ static void dns_lists_are_read(void **state)
 	assert_int_equal(config->conf.policies[0].rbl_at, RBL_AT_CONNECT);
 	assert_int_equal(config->conf.policies[0].mode[CHECK_RBL], MODE_OBSERVE);
 	assert_true(
-		notes(config, false, "rbls has no effect: no entry has the flag RBL"));
+		lab_says(config, false, "rbls has no effect: no entry has the flag RBL"));
 }
 
 static void a_flag_without_lists_is_a_warning(void **state)
@@ -114,10 +64,10 @@ static void a_flag_without_lists_is_a_warning(void **state)
 	AUTO(config_free) struct config *config = NULL;
 
 	(void)state;
-	write_file("a.list", "192.0.2.0/24 PA RBL\n");
+	lab_write("a.list", "192.0.2.0/24 PA RBL\n");
 	assert_int_equal(load(RBL POLICY, &config), 0);
-	assert_true(notes(config, false, "policy p: flag RBL has no effect"));
-	assert_true(notes(config, false, "a.list:1: "));
+	assert_true(lab_says(config, false, "policy p: flag RBL has no effect"));
+	assert_true(lab_says(config, false, "a.list:1: "));
 }
 
 static const struct {
@@ -152,20 +102,17 @@ static void mistakes_are_told_with_their_place(void **state)
 		AUTO(config_free) struct config *config = NULL;
 
 		assert_int_equal(load(mistakes[i].conf, &config), -EINVAL);
-		if (!notes(config, true, mistakes[i].says) ||
-		    !notes(config, true, mistakes[i].place))
-			fail_msg("%s: %s", mistakes[i].why, config->report.notes[0].text);
+		lab_expect_error(config, mistakes[i].why, mistakes[i].place,
+				 mistakes[i].says);
 	}
 }
-
-#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIRECTORY(dns_lists_are_read),
-		IN_DIRECTORY(a_flag_without_lists_is_a_warning),
-		IN_DIRECTORY(mistakes_are_told_with_their_place),
+		LAB_TEST(dns_lists_are_read),
+		LAB_TEST(a_flag_without_lists_is_a_warning),
+		LAB_TEST(mistakes_are_told_with_their_place),
 	};
 
 	return cmocka_run_group_tests_name("proc/config_rbl", tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * Certificates and TLS in postern.conf: what becomes of them, each mistake with its place, each doubt as a warning, and
  * when files count as changed.
  *
- * link: ../certs.c
+ * link: config_lab.c ../certs.c
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -13,32 +13,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "proc/config.h"
+#include "config_lab.h"
 #include "unit/certs.h"
 
-static char dir[64];
 static struct cert_made ca, mx, old, future, soon;
 
-static void path_in(char out[128], const char *name)
+static void write_key(const char *name, const char *text, mode_t mode)
 {
-	(void)snprintf(out, 128, "%s/%s", dir, name);
-}
+	char path[LAB_PATH_MAX_BYTES];
 
-static void write_file(const char *name, const char *text, mode_t mode)
-{
-	char path[128];
-	FILE *file;
-
-	path_in(path, name);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	lab_write(name, text);
+	lab_path(path, name);
 	assert_int_equal(chmod(path, mode), 0);
 }
 
@@ -47,9 +37,9 @@ static void write_pair(const char *name, const struct cert_made *made)
 	char file[32];
 
 	(void)snprintf(file, sizeof(file), "%s.pem", name);
-	write_file(file, made->cert_pem, 0644);
+	lab_write(file, made->cert_pem);
 	(void)snprintf(file, sizeof(file), "%s.key", name);
-	write_file(file, made->key_pem, 0600);
+	write_key(file, made->key_pem, 0600);
 }
 
 static int set_up(void **state)
@@ -68,17 +58,14 @@ static int set_up(void **state)
 	const struct cert_wish soon_wish = {
 		.subject = "soon", .until_s = 3 * 86400, .issuer = &ca};
 
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/postern-test-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	assert_int_equal(lab_set_up(state), 0);
 	cert_make(&ca_wish, &ca);
 	cert_make(&mx_wish, &mx);
 	cert_make(&old_wish, &old);
 	cert_make(&future_wish, &future);
 	cert_make(&soon_wish, &soon);
-	write_file("a.list", "192.0.2.0/24 PA\n", 0644);
-	write_file("ca.pem", ca.cert_pem, 0644);
-	write_file("empty", "", 0644);
+	lab_write("ca.pem", ca.cert_pem);
+	lab_write("empty", "");
 	write_pair("mx", &mx);
 	write_pair("old", &old);
 	write_pair("future", &future);
@@ -88,36 +75,15 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"postern.conf", "a.list",	"ca.pem",
-					    "empty",	    "mx.pem",	"mx.key",
-					    "old.pem",	    "old.key",	"future.pem",
-					    "future.key",   "soon.pem", "soon.key"};
-	char path[128];
-
-	(void)state;
 	cert_free(&ca);
 	cert_free(&mx);
 	cert_free(&old);
 	cert_free(&future);
 	cert_free(&soon);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		path_in(path, names[i]);
-		(void)unlink(path);
-	}
-	return rmdir(dir);
+	return lab_tear_down(state);
 }
 
-static int load(const char *text, struct config **out_config)
-{
-	char path[128];
-
-	write_file("postern.conf", text, 0644);
-	path_in(path, "postern.conf");
-	return config_load(path, out_config);
-}
-
-#define POLICY "policy p { lists = { \"a.list\" } }\n"
-#define MX     "certificate mx { chain = \"mx.pem\" key = \"mx.key\" }\n"
+#define MX "certificate mx { chain = \"mx.pem\" key = \"mx.key\" }\n"
 /* A service of this type, with what else is said. */
 #define SERVICE(type, rest)                                                           \
 	"service s { type = " type " policy = p backend = { \"192.0.2.9:25\" } " rest \
@@ -217,16 +183,11 @@ static void each_mistake_has_its_place(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
 		AUTO(config_free) struct config *config = NULL;
-		const char *text = "";
 
-		if (load(mistakes[i].conf, &config) != -EINVAL)
+		if (lab_load(mistakes[i].conf, &config) != -EINVAL)
 			fail_msg("%s: no error", mistakes[i].why);
-		for (size_t n = config->report.kept; n > 0; n--)
-			if (config->report.notes[n - 1].is_error)
-				text = config->report.notes[n - 1].text + strlen(dir) + 1;
-		if (strncmp(text, mistakes[i].place, strlen(mistakes[i].place)) != 0 ||
-		    !strstr(text, mistakes[i].says))
-			fail_msg("%s: '%s'", mistakes[i].why, text);
+		lab_expect_error(config, mistakes[i].why, mistakes[i].place,
+				 mistakes[i].says);
 		assert_null(config->certificates);
 	}
 }
@@ -272,7 +233,7 @@ static void each_doubt_is_a_warning_and_no_error(void **state)
 		AUTO(config_free) struct config *config = NULL;
 		bool found = doubts[i].says == NULL;
 
-		if (load(doubts[i].conf, &config) != 0)
+		if (lab_load(doubts[i].conf, &config) != 0)
 			fail_msg("%s: %s", doubts[i].why, config->report.notes[0].text);
 		for (size_t n = 0; n < config->report.kept; n++) {
 			const char *text = config->report.notes[n].text;
@@ -289,18 +250,14 @@ static void each_doubt_is_a_warning_and_no_error(void **state)
 static void a_key_that_everybody_reads_is_a_doubt(void **state)
 {
 	AUTO(config_free) struct config *config = NULL;
-	bool found = false;
 
 	(void)state;
-	write_file("mx.key", mx.key_pem, 0644);
-	assert_int_equal(
-		load(POLICY MX SERVICE("smtp", "tls = starttls certificates = { mx }"),
-		     &config),
-		0);
-	for (size_t n = 0; n < config->report.kept; n++)
-		found = found ||
-			strstr(config->report.notes[n].text, "read by everybody");
-	assert_true(found);
+	write_key("mx.key", mx.key_pem, 0644);
+	assert_int_equal(lab_load(POLICY MX SERVICE(
+					  "smtp", "tls = starttls certificates = { mx }"),
+				  &config),
+			 0);
+	assert_true(lab_says(config, false, "read by everybody"));
 	write_pair("mx", &mx);
 }
 
@@ -311,13 +268,14 @@ static void what_is_set_is_there_and_what_is_not_has_its_default(void **state)
 
 	(void)state;
 	assert_int_equal(
-		load(POLICY MX
-		     "certificate old { chain = \"old.pem\" key = \"old.key\" }\n" SERVICE(
-			     "smtp",
-			     "tls = starttls certificates = { old, mx } tls-min = 1.3 "
-			     "backend-tls = implicit backend-verify-name = b.example.org "
-			     "backend-ca = \"ca.pem\""),
-		     &config),
+		lab_load(
+			POLICY MX
+			"certificate old { chain = \"old.pem\" key = \"old.key\" }\n" SERVICE(
+				"smtp",
+				"tls = starttls certificates = { old, mx } tls-min = 1.3 "
+				"backend-tls = implicit backend-verify-name = b.example.org "
+				"backend-ca = \"ca.pem\""),
+			&config),
 		0);
 	service = &config->conf.services[0];
 	assert_int_equal(service->tls, TLS_MODE_STARTTLS);
@@ -333,7 +291,7 @@ static void what_is_set_is_there_and_what_is_not_has_its_default(void **state)
 	assert_string_equal(config->certificates->facts[0].names[0], "mx.example.org");
 
 	config_free(&config);
-	assert_int_equal(load(POLICY SERVICE("smtp", ""), &config), 0);
+	assert_int_equal(lab_load(POLICY SERVICE("smtp", ""), &config), 0);
 	service = &config->conf.services[0];
 	assert_int_equal(service->tls, TLS_MODE_NONE);
 	assert_false(service->require_tls_for_auth);
@@ -350,11 +308,12 @@ static void the_bundle_holds_the_files(void **state)
 
 	(void)state;
 	assert_int_equal(
-		load(POLICY MX SERVICE(
-			     "smtp",
-			     "tls = starttls certificates = { mx } backend-tls = starttls "
-			     "backend-verify-name = b backend-ca = \"ca.pem\""),
-		     &config),
+		lab_load(
+			POLICY MX SERVICE(
+				"smtp",
+				"tls = starttls certificates = { mx } backend-tls = starttls "
+				"backend-verify-name = b backend-ca = \"ca.pem\""),
+			&config),
 		0);
 	assert_int_equal(tls_bundle_open(config->certificates->bundle_fd, &bundle), 0);
 	text = tls_bundle_text(&bundle, &bundle.head->keys[0]);
@@ -373,23 +332,23 @@ static void a_file_that_is_replaced_has_changed(void **state)
 	char from[128], to[128];
 
 	(void)state;
-	assert_int_equal(
-		load(POLICY MX SERVICE("smtp", "tls = starttls certificates = { mx }"),
-		     &config),
-		0);
+	assert_int_equal(lab_load(POLICY MX SERVICE(
+					  "smtp", "tls = starttls certificates = { mx }"),
+				  &config),
+			 0);
 	assert_false(certificates_have_changed(config->certificates, &config->conf));
 
-	path_in(to, "mx.pem");
-	path_in(from, "mx.new");
-	write_file("mx.new", mx.cert_pem, 0644); /* the same words in another file */
+	lab_path(to, "mx.pem");
+	lab_path(from, "mx.new");
+	lab_write("mx.new", mx.cert_pem); /* the same words in another file */
 	assert_int_equal(rename(from, to), 0);
 	assert_true(certificates_have_changed(config->certificates, &config->conf));
 
 	config_free(&config);
-	assert_int_equal(
-		load(POLICY MX SERVICE("smtp", "tls = starttls certificates = { mx }"),
-		     &config),
-		0);
+	assert_int_equal(lab_load(POLICY MX SERVICE(
+					  "smtp", "tls = starttls certificates = { mx }"),
+				  &config),
+			 0);
 	assert_int_equal(unlink(to), 0);
 	/* It has not changed: it is on its way. */
 	assert_false(certificates_have_changed(config->certificates, &config->conf));
@@ -461,7 +420,7 @@ static void an_intercepted_service_has_the_tls_of_its_mail_host(void **state)
 			       "service s { type = %s policy = p intercept = yes "
 			       "certificates = { mx } %s }\n",
 			       rows[i].type, rows[i].rest);
-		if (load(text, &config))
+		if (lab_load(text, &config))
 			fail_msg("%s: %s", rows[i].why, config->report.notes[0].text);
 		if (config->conf.services[0].backend_tls != rows[i].want ||
 		    config->conf.services[0].backend_verify != rows[i].verify)
