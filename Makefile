@@ -204,7 +204,7 @@ fuzz:
 		$(BUILD)/fuzz/found/$(T) $(wildcard tests/fuzz/corpus/$(T))
 	@echo "new inputs: $(BUILD)/fuzz/found/$(T)"
 
-$(BUILD)/fuzz_%: $(OBJ)/tests/fuzz/fuzz_%.o $(LIB)
+$(BUILD)/fuzz_%: $(OBJ)/tests/fuzz/fuzz_%.o $$(call helpers,tests/fuzz/fuzz_$$*.c) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
 

@@ -4,16 +4,17 @@
  *
  * A message that is taken has as many records as it says, each within the message and with texts that end; cut
  * to its answers it is read to the same end. A failure leaves the output as it was.
+ *
+ * link: target.c
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "wire/dnsmsg.h"
 
 #define TEXT_MAX 65536u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_name(const struct dnsmsg_name *name)
 {

@@ -4,6 +4,8 @@
  * is written anew says the same when it is read again.
  *
  * The first byte of the input chooses the cuts, and whether prompts are refused.
+ *
+ * link: target.c
  */
 #include <assert.h>
 #include <stdint.h>
@@ -12,18 +14,14 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "target.h"
 #include "wire/imap.h"
 #include "wire/imap_caps.h"
 #include "wire/imap_read.h"
 #include "wire/imap_write.h"
 #include "wire/sasl.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_span(struct span span, size_t len)
-{
-	assert(span.at <= len && span.len <= len - span.at);
-}
+#define REFUSES 1u /* prompts: the first bit of the first byte */
 
 static void check_same(const char *text, const struct imap_login *login,
 		       const char *again, const struct imap_login *login_again)
@@ -103,8 +101,8 @@ static void check_id(const char *text, size_t len, struct span args)
 	if (imap_parse_id(text, args, &pairs) != 0)
 		return;
 	for (all = pairs; imap_next_id_pair(text, &all, &pair); count++) {
-		check_span(pair.key.span, len);
-		check_span(pair.value.span, len);
+		target_check_span(pair.key.span, len);
+		target_check_span(pair.value.span, len);
 	}
 	assert(count <= IMAP_ID_PAIRS_MAX && all.len <= pairs.len);
 	check_filtered(text, pairs);
@@ -119,24 +117,24 @@ static void check_command(const char *text, size_t len)
 		assert(command.tag.len <= IMAP_TAG_MAX_BYTES);
 		return;
 	}
-	check_span(command.tag, len);
-	check_span(command.word, len);
-	check_span(command.args, len);
+	target_check_span(command.tag, len);
+	target_check_span(command.word, len);
+	target_check_span(command.args, len);
 	check_login(text, &command, 0);
 	check_login(text, &command, IMAP_CAP_LITERAL_PLUS);
 	check_login(text, &command, IMAP_CAP_LITERAL_MINUS);
 	check_id(text, len, command.args);
 	if (imap_parse_authenticate(text, command.args, &found) == 0) {
-		check_span(found.mechanism, len);
-		check_span(found.initial, len);
+		target_check_span(found.mechanism, len);
+		target_check_span(found.initial, len);
 		assert(found.mechanism.len <= IMAP_MECHANISM_MAX_BYTES);
 	}
 }
 
-static uint64_t feed(const char *in, size_t len, size_t step, bool refuses)
+static uint64_t feed(const char *in, size_t len, size_t step, uint8_t kind)
 {
 	struct imap_reader reader;
-	size_t received = step < len ? step : len;
+	size_t received = target_received(0, len, step);
 	size_t dropped = 0;
 	uint64_t sum = 0;
 
@@ -152,13 +150,13 @@ static uint64_t feed(const char *in, size_t len, size_t step, bool refuses)
 			assert(received - dropped < IMAP_COMMAND_MAX_BYTES);
 			if (received == len)
 				return sum;
-			received += step < len - received ? step : len - received;
+			received = target_received(received, len, step);
 			continue;
 		}
 		sum = sum * 31 + result * 7u + read.consumed;
 		if (result == IMAP_READ_TOO_LONG && !read.consumed)
 			return sum;
-		if (result == IMAP_READ_PROMPT && !refuses)
+		if (result == IMAP_READ_PROMPT && !(kind & REFUSES))
 			continue;
 		if (result == IMAP_READ_COMMAND)
 			check_command(in + dropped, read.len);
@@ -169,17 +167,7 @@ static uint64_t feed(const char *in, size_t len, size_t step, bool refuses)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *in;
-	bool refuses;
-	uint64_t whole;
-
-	if (size < 1)
-		return 0;
-	in = (const char *)data + 1;
-	refuses = data[0] & 1;
-	whole = feed(in, size - 1, size, refuses);
-	if (feed(in, size - 1, 1, refuses) != whole ||
-	    feed(in, size - 1, 1u + data[0], refuses) != whole)
-		abort();
+	if (size > 0)
+		target_feed(feed, data + 1, size - 1, data[0], data[0]);
 	return 0;
 }

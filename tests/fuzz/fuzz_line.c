@@ -3,21 +3,22 @@
  * fuzz_line - any stream, whole and cut in two ways, gives the same lines.
  *
  * The first byte of the input chooses the limit, the second the cuts.
+ *
+ * link: target.c
  */
 #include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "wire/line.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* What a feeding saw, as a running sum: equal for equal lines. */
-static uint64_t feed(const char *in, size_t len, size_t max, size_t step)
+static uint64_t feed(const char *in, size_t len, size_t step, uint8_t limit)
 {
+	const size_t max = 3u + limit;
 	struct line_scanner scanner;
-	size_t received = step < len ? step : len;
+	size_t received = target_received(0, len, step);
 	size_t dropped = 0;
 	uint64_t sum = 0;
 
@@ -45,7 +46,7 @@ static uint64_t feed(const char *in, size_t len, size_t max, size_t step)
 			assert(received - dropped < max);
 			if (received == len)
 				return sum;
-			received += step < len - received ? step : len - received;
+			received = target_received(received, len, step);
 		} else {
 			sum = sum * 31 + dropped * 3 + result + line.faults * 7u;
 		}
@@ -54,15 +55,7 @@ static uint64_t feed(const char *in, size_t len, size_t max, size_t step)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *in;
-	uint64_t whole;
-
-	if (size < 2)
-		return 0;
-	in = (const char *)data + 2;
-	whole = feed(in, size - 2, 3u + data[0], size);
-	if (feed(in, size - 2, 3u + data[0], 1) != whole ||
-	    feed(in, size - 2, 3u + data[0], 1u + data[1]) != whole)
-		abort();
+	if (size > 1)
+		target_feed(feed, data + 2, size - 2, data[1], data[0]);
 	return 0;
 }

@@ -4,21 +4,16 @@
  * and only a credential that was presented is ever refused.
  *
  * The first byte of the input chooses the cuts, the second what the client had sent.
+ *
+ * link: target.c
  */
 #include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "wire/line.h"
 #include "wire/pop3.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_span(struct span span, size_t len)
-{
-	assert(span.at <= len && span.len <= len - span.at);
-}
 
 static uint64_t check_command(const char *line, size_t len)
 {
@@ -28,17 +23,17 @@ static uint64_t check_command(const char *line, size_t len)
 
 	pop3_parse_command(line, len, &command);
 	assert((unsigned int)command.verb < POP3_VERB_COUNT);
-	check_span(command.arg, len);
+	target_check_span(command.arg, len);
 	if (pop3_parse_auth(line, len, &auth) == 0) {
-		check_span(auth.mechanism, len);
-		check_span(auth.initial, len);
+		target_check_span(auth.mechanism, len);
+		target_check_span(auth.initial, len);
 		assert(auth.mechanism.len <= POP3_MECHANISM_MAX_BYTES);
 		assert(auth.has_initial == (auth.initial.len > 0));
 		assert(!memchr(line + auth.initial.at, ' ', auth.initial.len));
 	}
 	if (pop3_parse_apop(line, len, &apop) == 0) {
 		assert(apop.name.len > 0 && apop.digest.len == 32);
-		check_span(apop.digest, len);
+		target_check_span(apop.digest, len);
 	}
 	return command.verb * 31u + command.arg.at + command.arg.len * 7u +
 	       auth.mechanism.len + auth.initial.len + apop.name.len;
@@ -52,14 +47,14 @@ static uint64_t check_capability(const char *line, size_t len)
 	size_t words = 0;
 
 	if (pop3_find_timestamp(line, len, &stamp)) {
-		check_span(stamp, len);
+		target_check_span(stamp, len);
 		assert(stamp.len > 2 && line[stamp.at] == '<');
 	}
 	if (pop3_parse_capa(line, len, &capa) != 0)
 		return stamp.at;
 	assert(!pop3_is_end(line, len));
-	check_span(capa.text, len);
-	check_span(capa.params, len);
+	target_check_span(capa.text, len);
+	target_check_span(capa.params, len);
 	for (; pop3_next_word(line, &capa.params, &word); words++)
 		assert(word.len > 0 && word.at + word.len <= len && words < len);
 	return stamp.at + capa.capability * 3u + words;
@@ -91,7 +86,7 @@ static uint64_t check_reply(const char *line, size_t len, uint8_t kind)
 
 	if (pop3_parse_reply(line, len, &reply) != 0)
 		return 1;
-	check_span(reply.text, len);
+	target_check_span(reply.text, len);
 	make_dialogue(&dialogue, kind, line, len);
 	outcome = pop3_outcome(&reply, line, &dialogue);
 	assert((outcome == SASL_SUCCESS) == (reply.status == POP3_OK));
@@ -105,7 +100,7 @@ static uint64_t check_reply(const char *line, size_t len, uint8_t kind)
 static uint64_t feed(const char *in, size_t len, size_t step, uint8_t kind)
 {
 	struct line_scanner scanner;
-	size_t received = step < len ? step : len;
+	size_t received = target_received(0, len, step);
 	size_t dropped = 0;
 	uint64_t sum = 0;
 
@@ -124,22 +119,14 @@ static uint64_t feed(const char *in, size_t len, size_t step, uint8_t kind)
 		} else if (result == LINE_MORE && received == len) {
 			return sum;
 		} else if (result == LINE_MORE) {
-			received += step < len - received ? step : len - received;
+			received = target_received(received, len, step);
 		}
 	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *in;
-	uint64_t whole;
-
-	if (size < 2)
-		return 0;
-	in = (const char *)data + 2;
-	whole = feed(in, size - 2, size, data[1]);
-	if (feed(in, size - 2, 1, data[1]) != whole ||
-	    feed(in, size - 2, 1u + data[0], data[1]) != whole)
-		abort();
+	if (size > 1)
+		target_feed(feed, data + 2, size - 2, data[0], data[1]);
 	return 0;
 }

@@ -2,6 +2,8 @@
 /*
  * fuzz_proxy - a header that is read, written and read again says the same, and no shorter
  * piece of it is taken for a header.
+ *
+ * link: target.c
  */
 #include <assert.h>
 #include <errno.h>
@@ -9,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "wire/proxy.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef int (*write_fn)(const struct proxy_header *header, char *out, size_t cap,
 			size_t *out_len);

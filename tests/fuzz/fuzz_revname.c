@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "wire/revname.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,18 +4,19 @@
  * offered mechanism can be a strike. What base64 strictly is, is also so leniently.
  *
  * The input is a text: the first line is the mechanism, then the client's lines.
+ *
+ * link: target.c
  */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "wire/base64.h"
 #include "wire/sasl.h"
 
 #define LINES_MAX 32u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_base64(const char *line, size_t len)
 {

@@ -4,6 +4,8 @@
  * written anew is accepted strictly, and written the same.
  *
  * The first byte of the input is what the parsers are to forgive.
+ *
+ * link: target.c
  */
 #include <assert.h>
 #include <stdint.h>
@@ -11,22 +13,16 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "target.h"
 #include "wire/smtp.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check_span(struct span span, size_t len)
-{
-	assert(span.at <= len && span.len <= len - span.at);
-}
 
 static void check_path(const char *arg, size_t len, const struct smtp_path *path)
 {
-	check_span(path->mailbox, len);
-	check_span(path->local, len);
-	check_span(path->domain.text, len);
-	check_span(path->route, len);
-	check_span(path->params, len);
+	target_check_span(path->mailbox, len);
+	target_check_span(path->local, len);
+	target_check_span(path->domain.text, len);
+	target_check_span(path->route, len);
+	target_check_span(path->params, len);
 	assert(path->mailbox.len <= SMTP_PATH_MAX_BYTES);
 	assert(path->domain.text.len <= SMTP_DOMAIN_MAX_BYTES);
 	assert(path->is_null == (path->mailbox.len == 0));
@@ -92,8 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	line = (const char *)data + 1;
 	len = size - 1;
 	smtp_parse_command(line, len, &command);
-	check_span(command.word, len);
-	check_span(command.arg, len);
+	target_check_span(command.word, len);
+	target_check_span(command.arg, len);
 	assert(command.verb < SMTP_VERB_COUNT);
 	assert(smtp_verb_name(command.verb)[0] != '\0');
 
@@ -105,8 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(name.text.at == 0 && name.text.len == len &&
 		       len <= SMTP_DOMAIN_MAX_BYTES);
 	if (smtp_parse_auth(arg, len, &auth) == 0) {
-		check_span(auth.mechanism, len);
-		check_span(auth.initial, len);
+		target_check_span(auth.mechanism, len);
+		target_check_span(auth.initial, len);
 		assert(auth.mechanism.len > 0 &&
 		       auth.mechanism.len <= SMTP_MECHANISM_MAX_BYTES);
 	}

@@ -4,18 +4,17 @@
  * end in the eyes of the judge.
  *
  * The first three bytes of the input choose the cuts and the room.
- * link: ../unit/wire/data_twin.c
+ * link: target.c ../unit/wire/data_twin.c
  */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "target.h"
 #include "unit/wire/data_twin.h"
 
 #define HEAD_BYTES 3u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_reject(const char *in, size_t len, const struct twin_cuts *cuts,
 			 const struct twin_result *want, struct twin_feed *got)

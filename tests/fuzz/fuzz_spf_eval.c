@@ -5,25 +5,20 @@
  * The first line is "LOCAL DOMAIN HELO" with one byte in front for the family. Of the other lines the first byte
  * says what kind of answer it is. However the DNS lies, an evaluation ends, after no more questions than the limits
  * of RFC 7208 section 4.6.4 allow, with a result and with texts that are printable.
+ *
+ * link: target.c
  */
+#include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "checks/spf_eval.h"
+#include "target.h"
 
 #define QUESTIONS_MAX \
 	140u /* 10 terms with 11 each, 11 records, 11 for the client's names, an explanation */
 #define RECORDS_MAX 16u
 #define STRING_MAX  255u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(int holds)
-{
-	if (!holds)
-		abort();
-}
 
 static uint8_t message[65536];
 static size_t message_len;
@@ -128,13 +123,6 @@ static struct dns_answer answer_of(uint16_t type, const uint8_t *line, size_t le
 	return answer;
 }
 
-static void must_be_printable(const char *text, size_t cap_bytes)
-{
-	must(memchr(text, '\0', cap_bytes) != NULL);
-	for (; *text; text++)
-		must(*text >= ' ' && *text <= '~');
-}
-
 /* Takes a piece off the input, up to a byte. */
 static struct spf_text next_piece(const uint8_t **data, size_t *size, char end)
 {
@@ -167,16 +155,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct dns_answer answer;
 		struct spf_text line = next_piece(&data, &size, '\n');
 
-		must(asked < QUESTIONS_MAX);
-		must(memchr(eval.question, '\0', sizeof(eval.question)) != NULL);
-		must(spf_name_is_valid(eval.question, strlen(eval.question)));
+		assert(asked < QUESTIONS_MAX);
+		assert(memchr(eval.question, '\0', sizeof(eval.question)) != NULL);
+		assert(spf_name_is_valid(eval.question, strlen(eval.question)));
 		answer = answer_of(eval.type, (const uint8_t *)line.text, line.len);
 		wants = spf_eval_go_on(&eval, &answer);
 	}
-	must(eval.has_result && eval.result < SPF_RESULT_COUNT);
-	must_be_printable(eval.mechanism, sizeof(eval.mechanism));
-	must_be_printable(eval.problem, sizeof(eval.problem));
-	must_be_printable(eval.explanation, sizeof(eval.explanation));
-	must(eval.result == SPF_FAIL || eval.explanation[0] == '\0');
+	assert(eval.has_result && eval.result < SPF_RESULT_COUNT);
+	(void)target_check_text(eval.mechanism, sizeof(eval.mechanism));
+	(void)target_check_text(eval.problem, sizeof(eval.problem));
+	(void)target_check_text(eval.explanation, sizeof(eval.explanation));
+	assert(eval.result == SPF_FAIL || eval.explanation[0] == '\0');
 	return 0;
 }
