@@ -81,18 +81,6 @@ static struct smtp_bytes part_of(struct smtp_bytes mailbox, bool is_domain)
 	return (struct smtp_bytes){at + 1, mailbox.len - local_len - 1};
 }
 
-/* Is a part of the other address (without quotes) told, that the client did not say itself? */
-static bool tells(struct smtp_bytes text, struct smtp_bytes to, struct smtp_bytes said)
-{
-	for (int is_domain = 0; is_domain < 2; is_domain++) {
-		const struct smtp_bytes part = part_of(to, is_domain);
-
-		if (!has_word(said, part) && has_word(text, part))
-			return true;
-	}
-	return false;
-}
-
 /* Bytes of the address, if it stands there and ends there; 0. */
 static size_t address_at(struct smtp_bytes line, size_t at, struct smtp_bytes to)
 {
@@ -104,33 +92,61 @@ static size_t address_at(struct smtp_bytes line, size_t at, struct smtp_bytes to
 		       : 0;
 }
 
-/* forms: with its quotes, and without */
-static void replace(struct buf *out, struct smtp_bytes line,
+/* Bytes of the address, in one of its forms: with its quotes, and without; 0. */
+static size_t any_form_at(struct smtp_bytes line, size_t at,
+			  const struct smtp_bytes forms[2])
+{
+	const size_t len = address_at(line, at, forms[0]);
+
+	return len > 0 ? len : address_at(line, at, forms[1]);
+}
+
+static bool has_address(struct smtp_bytes text, const struct smtp_bytes forms[2])
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (any_form_at(text, i, forms) > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Is the other address told, or a part of it (without quotes), that the client did not say itself? The address
+ * can come about where what the client said meets what stands beside it.
+ */
+static bool tells(struct smtp_bytes text, const struct smtp_bytes forms[2],
+		  struct smtp_bytes said)
+{
+	for (int is_domain = 0; is_domain < 2; is_domain++) {
+		const struct smtp_bytes part = part_of(forms[1], is_domain);
+
+		if (!has_word(said, part) && has_word(text, part))
+			return true;
+	}
+	return has_address(text, forms) && !has_address(said, forms);
+}
+
+static void replace(struct buf *out, struct smtp_bytes text,
 		    const struct smtp_bytes forms[2], struct smtp_bytes said)
 {
-	for (size_t i = 0; i < line.len;) {
-		size_t len = address_at(line, i, forms[0]);
+	for (size_t i = 0; i < text.len;) {
+		const size_t len = any_form_at(text, i, forms);
 
-		if (len == 0)
-			len = address_at(line, i, forms[1]);
 		if (len > 0)
 			buf_add(out, said.bytes, said.len);
 		else
-			buf_add(out, line.bytes + i, 1);
+			buf_add(out, text.bytes + i, 1);
 		i += len > 0 ? len : 1;
 	}
 }
 
-/* The codes, and our own words. */
-static void replace_all(struct buf *out, struct smtp_bytes line)
+/* An enhanced code that stands there, and our own words. */
+static void replace_all(struct buf *out, struct smtp_bytes text, unsigned int code)
 {
-	const char *text = line.bytes + CODE_BYTES;
-	const unsigned int code = (unsigned int)(line.bytes[0] - '0') * 100;
 	struct smtp_enhanced enhanced;
 	const size_t enhanced_len =
-		smtp_parse_enhanced(text, line.len - CODE_BYTES, code, &enhanced);
+		smtp_parse_enhanced(text.bytes, text.len, code, &enhanced);
 
-	buf_add(out, line.bytes, CODE_BYTES + enhanced_len);
+	buf_add(out, text.bytes, enhanced_len);
 	if (enhanced_len > 0)
 		buf_puts(out, " ");
 	buf_puts(out, code < 400   ? "ok"
@@ -143,18 +159,23 @@ void smtp_hide(struct buf *out, struct smtp_bytes line, struct smtp_bytes to,
 {
 	char memory[SMTP_PATH_MAX_BYTES];
 	const struct smtp_bytes forms[2] = {to, unquoted(to, memory)};
-	const struct buf before = *out;
+	struct smtp_bytes text;
+	struct buf before;
 
 	if (line.len <= CODE_BYTES) {
 		buf_add(out, line.bytes, line.len);
 		return;
 	}
-	replace(out, line, forms, said);
+	/* The code is no part of the first word, not even by its hyphen. */
+	text = (struct smtp_bytes){line.bytes + CODE_BYTES, line.len - CODE_BYTES};
+	buf_add(out, line.bytes, CODE_BYTES);
+	before = *out;
+	replace(out, text, forms, said);
 	if (!out->overflow &&
 	    !tells((struct smtp_bytes){out->text + before.len, out->len - before.len},
-		   forms[1], said))
+		   forms, said))
 		return;
 	*out = before;
 	out->text[out->len] = '\0';
-	replace_all(out, line);
+	replace_all(out, text, (unsigned int)(line.bytes[0] - '0') * 100);
 }
