@@ -90,7 +90,7 @@ MAN       := $(wildcard daemon/*.[158] cli/*.[158] scripts/*.[158])
 SCRIPTS   := $(sort $(shell grep -lsE '^.!.*(sh|bash)$$' scripts/* .ci/run tests/run tests/*/* 2>/dev/null))
 
 objs      = $(patsubst %.c,$(OBJ)/%.o,$(1))
-SKEL     := $(if $(wildcard bpf/postern.bpf.c),$(BUILD)/gen/postern.skel.h)
+SKEL     := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(wildcard bpf/*.bpf.c))
 LIB      := $(BUILD)/libpostern.a
 CLI_LIB  := $(if $(filter-out cli/main.c,$(CLI_SRC)),$(BUILD)/libpostern-cli.a)
 PROGRAMS := $(if $(wildcard daemon/main.c),$(BUILD)/posternd) $(if $(CLI_SRC),$(BUILD)/postern)
@@ -127,7 +127,7 @@ $(OBJ)/%.o: %.c $(STAMP)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(COMPILE) -MMD -MP -c -o $@ $<
 
-$(patsubst %.c,$(OBJ)/%.o,$(shell grep -ls 'postern\.skel\.h' $(ALL_C))): | $(SKEL)
+$(patsubst %.c,$(OBJ)/%.o,$(shell grep -lsE '(bridge|postern)\.skel\.h' $(ALL_C))): | $(SKEL)
 $(OBJ)/tests/bench/bench_xdp.o: | $(BUILD)/gen/bench_xdp.skel.h
 
 # `q`, not `r`: two rooms may each have a file of the same name.
@@ -147,6 +147,7 @@ $(BUILD)/postern: $(call objs,$(CLI_SRC) $(filter daemon/base/% daemon/wire/%,$(
 
 # The UAPI headers ask for asm/types.h, which Debian keeps in the directory of the machine.
 BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror -I. -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+$(BUILD)/bridge.bpf.o: bpf/bridge.bpf.c
 $(BUILD)/postern.bpf.o: bpf/postern.bpf.c
 $(BUILD)/bench_xdp.bpf.o: tests/bench/bench_xdp.bpf.c
 $(BUILD)/%.bpf.o: $(STAMP)

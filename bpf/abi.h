@@ -157,6 +157,33 @@ struct syn_report {
 	__u64 at_ns; /* boot-time clock */
 };
 
+/*
+ * bridge_ports, bridge_ways: of bpf/bridge, on a host that is a bridge in front of the mail host. Not pinned:
+ * program and maps are made anew at each start, and live as long as the program is on a port.
+ */
+#define ABI_BRIDGE_PORTS_MAX 64u
+
+/* bridge_ports: number of a port's interface -> the bridge that it is a port of. */
+struct bridge_port {
+	__u32 bridge;  /* number of the bridge's interface */
+	__u8 mac[6];   /* of the bridge */
+	__u8 is_outer; /* 1: clients come in here */
+	__u8 families; /* ABI_BRIDGE_V4, ABI_BRIDGE_V6: in which the bridge has an address */
+};
+
+#define ABI_BRIDGE_V4 1u
+#define ABI_BRIDGE_V6 2u
+
+/* bridge_ways: TCP destination port -> what becomes of a new connection (struct service_key is the key). */
+struct bridge_way {
+	__u16 gate_port; /* host order */
+	__u16 way;	 /* ABI_WAY_* */
+};
+
+#define ABI_WAY_TAKE	     0u /* off the bridge, whoever listens */
+#define ABI_WAY_TAKE_OR_PASS 1u /* off it, but only while somebody listens at gate_port */
+#define ABI_WAY_PASS	     2u /* over the bridge */
+
 /* abi: one element. Pins of another version are not used, their bans are carried over. */
 struct abi_value {
 	__u32 version; /* ABI_VERSION */
@@ -178,5 +205,7 @@ _Static_assert(sizeof(struct syn_limit) == 16, "syn_limit");
 _Static_assert(sizeof(struct syn_source) == 32, "syn_source");
 _Static_assert(sizeof(struct syn_exempt_key) == 24, "syn_exempt_key");
 _Static_assert(sizeof(struct syn_report) == 40, "syn_report");
+_Static_assert(sizeof(struct bridge_port) == 12, "bridge_port");
+_Static_assert(sizeof(struct bridge_way) == 4, "bridge_way");
 
 #endif

@@ -5,7 +5,7 @@
  * A cursor that never moves without a bounds check, and one step per header:
  * Ethernet with up to two VLAN tags, IPv4 with options (RFC 791), IPv6 with
  * extension headers (RFC 8200 §4), ports and flags of TCP (RFC 9293 §3.1).
- * Called by bpf/postern.bpf.c. Touches the packet only to read it.
+ * Called by bpf/postern.bpf.c and bpf/bridge.bpf.c. Touches the packet only to read it.
  */
 #ifndef BPF_PARSE_H
 #define BPF_PARSE_H
@@ -39,15 +39,20 @@ enum parse_result {
 	PARSE_RUNT,  /* a first fragment that ends before ports and flags */
 };
 
-/* What the verdict needs to know of a packet. */
+/* What a verdict needs to know of a packet. */
 struct packet {
 	union {
 		__u8 src[16]; /* IPv4 in the first 4 */
 		__u32 src32[4];
 	};
-	__u16 family; /* ABI_FAMILY_* */
-	__u16 port;   /* TCP destination, host order */
-	__u16 is_syn; /* it begins a connection: SYN without ACK */
+	union {
+		__u8 dest[16];
+		__u32 dest32[4];
+	};
+	__u16 family;	   /* ABI_FAMILY_* */
+	__u16 port;	   /* TCP destination, host order */
+	__u16 source_port; /* host order */
+	__u16 is_syn;	   /* it begins a connection: SYN without ACK */
 };
 
 struct cursor {
@@ -112,6 +117,7 @@ static __always_inline enum parse_result parse_ports(struct cursor *cursor, int 
 	if (!ports)
 		return is_first ? PARSE_RUNT : PARSE_OTHER;
 	out_packet->port = bpf_ntohs(ports->dest);
+	out_packet->source_port = bpf_ntohs(ports->source);
 	rest = cursor_take(cursor, sizeof(*rest));
 	if (!rest)
 		return is_first ? PARSE_RUNT : PARSE_PORTS;
@@ -138,6 +144,7 @@ static __always_inline enum parse_result parse_ipv4(struct cursor *cursor,
 		cursor->left = total;
 	out_packet->family = ABI_FAMILY_V4;
 	out_packet->src32[0] = ip->saddr;
+	out_packet->dest32[0] = ip->daddr;
 
 	if (!cursor_take(cursor, ip->ihl * 4u))
 		return PARSE_OTHER;
@@ -199,6 +206,7 @@ static __always_inline enum parse_result parse_ipv6(struct cursor *cursor,
 		cursor->left = bpf_ntohs(ip->payload_len);
 	out_packet->family = ABI_FAMILY_V6;
 	__builtin_memcpy(out_packet->src, &ip->saddr, sizeof(out_packet->src));
+	__builtin_memcpy(out_packet->dest, &ip->daddr, sizeof(out_packet->dest));
 
 	kind = ip->nexthdr;
 	for (int i = 0; i < EXTENSIONS_MAX && kind != IPPROTO_TCP; i++) {
@@ -216,13 +224,13 @@ static __always_inline int is_vlan(__be16 protocol)
 	return protocol == bpf_htons(ETH_P_8021Q) || protocol == bpf_htons(ETH_P_8021AD);
 }
 
-/* Fills out_packet as far as PARSE_PORTS promises. */
-static __always_inline enum parse_result parse_packet(struct xdp_md *ctx,
-						      struct packet *out_packet)
+/* @data, @end: of the frame. Fills out_packet as far as PARSE_PORTS promises. */
+static __always_inline enum parse_result parse_frame(void *data, void *end,
+						     struct packet *out_packet)
 {
 	struct cursor cursor = {
-		.pos = (void *)(long)ctx->data,
-		.end = (void *)(long)ctx->data_end,
+		.pos = data,
+		.end = end,
 		.left = LENGTH_UNKNOWN,
 	};
 	struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
@@ -243,6 +251,13 @@ static __always_inline enum parse_result parse_packet(struct xdp_md *ctx,
 	if (protocol == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(&cursor, out_packet);
 	return PARSE_OTHER;
+}
+
+static __always_inline enum parse_result parse_packet(struct xdp_md *ctx,
+						      struct packet *out_packet)
+{
+	return parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end,
+			   out_packet);
 }
 
 #endif

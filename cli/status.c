@@ -20,6 +20,7 @@ static const struct column interface_columns[] = {
 	{"name", "INTERFACE", COLUMN_TEXT},
 	{"mode", "XDP MODE", COLUMN_TEXT},
 	{"wanted", "WANTED", COLUMN_TEXT},
+	{"bridge", "BRIDGE", COLUMN_TEXT},
 };
 static const struct column process_columns[] = {
 	{"role", "PROCESS", COLUMN_TEXT},	 {"index", "NO", COLUMN_NUMBER},

@@ -75,17 +75,39 @@ static int table_of(const struct keeper *keeper, const struct conf *conf,
 
 /* ---- in and out of force ---------------------------------------------------------------------------- */
 
-static int put_in_force(struct keeper *keeper, const struct conf *conf)
+static void explain(int err, char problem[KEEPER_PROBLEM_MAX])
+{
+	if (problem[0])
+		return;
+	(void)snprintf(problem, KEEPER_PROBLEM_MAX, "%s%s", strerror(-err),
+		       err == -ENOENT || err == -EOPNOTSUPP
+			       ? ": this kernel lacks nf_tables, nft_tproxy or nft_socket"
+			       : "");
+}
+
+/* @problem: says why after a failure. */
+static int put_in_force(struct keeper *keeper, const struct conf *conf,
+			char problem[KEEPER_PROBLEM_MAX])
 {
 	AUTO(free_mem) struct nft_table *table = malloc(sizeof(*table));
+	struct xdp_bridge_plan plan;
 	int err = table ? table_of(keeper, conf, table) : -ENOMEM;
 
+	problem[0] = '\0';
+	if (!err)
+		err = bridge_plan(table, &plan, problem);
 	if (!err)
 		err = netlink_route_add(MARK_LOCAL, TABLE);
 	if (!err)
 		err = nft_apply(table);
-	if (err)
+	/* After nftables, which has to know what to do with what is taken off a bridge. */
+	if (!err)
+		err = bridge_apply(keeper, &plan, problem);
+	keeper->bridge.is_stale = err != 0;
+	if (err) {
+		explain(err, problem);
 		return err;
+	}
 	keeper->intercept.is_on = true;
 	keeper->intercept.rules = nft_rules_wanted(table);
 	return 0;
@@ -93,52 +115,60 @@ static int put_in_force(struct keeper *keeper, const struct conf *conf)
 
 int intercept_take_off(void)
 {
+	const int bridge_err = xdp_bridge_remove();
 	int err = nft_remove();
 	const int route_err = netlink_route_remove(MARK_LOCAL, TABLE);
 
 	/* A kernel without nftables has nothing of ours in it. */
 	if (err == -EOPNOTSUPP || err == -EPROTONOSUPPORT)
 		err = 0;
-	return err ? err : route_err;
+	if (!err)
+		err = route_err;
+	return err ? err : bridge_err;
 }
 
 /* What an earlier run has left behind, which was killed, and what the last configuration wanted. */
-static int put_out_of_force(struct keeper *keeper)
+static int put_out_of_force(struct keeper *keeper, char problem[KEEPER_PROBLEM_MAX])
 {
 	size_t rules = 0;
+	int err;
 
+	memset(&keeper->bridge.plan, 0, sizeof(keeper->bridge.plan));
 	/* On a host that never intercepts nftables is not even touched. */
 	if (!keeper->intercept.is_on && (nft_rules(&rules) || rules == 0))
-		return 0;
+		err = xdp_bridge_remove();
+	else
+		err = intercept_take_off();
 	keeper->intercept.is_on = false;
-	return intercept_take_off();
+	if (err)
+		explain(err, problem);
+	return err;
 }
 
 int intercept_apply(struct keeper *keeper, const struct conf *conf,
 		    char problem[KEEPER_PROBLEM_MAX])
 {
-	const int err = conf_wants_intercept(conf) ? put_in_force(keeper, conf)
-						   : put_out_of_force(keeper);
+	char why[KEEPER_PROBLEM_MAX] = "";
+	const int err = conf_wants_intercept(conf) ? put_in_force(keeper, conf, why)
+						   : put_out_of_force(keeper, why);
 
-	if (err)
-		(void)snprintf(
-			problem, KEEPER_PROBLEM_MAX, "intercept: %s%s", strerror(-err),
-			err == -ENOENT || err == -EOPNOTSUPP
-				? ": this kernel lacks nf_tables, nft_tproxy or nft_socket"
-				: "");
+	if (err) {
+		struct buf text;
+
+		buf_init(&text, problem, KEEPER_PROBLEM_MAX);
+		buf_printf(&text, "intercept: %s", why);
+	}
 	return err;
 }
 
 static void apply_again(struct keeper *keeper, const char *why)
 {
-	int err;
+	char problem[KEEPER_PROBLEM_MAX];
 
 	if (!keeper->intercept.is_on)
 		return;
-	err = put_in_force(keeper, keeper_conf(keeper));
-	if (err)
-		log_error("event=error what=intercept reason=\"%s: %s\"", why,
-			  strerror(-err));
+	if (put_in_force(keeper, keeper_conf(keeper), problem))
+		log_error("event=error what=intercept reason=\"%s: %s\"", why, problem);
 	else
 		log_warn("event=intercept reason=\"%s\" rules=%zu", why,
 			 keeper->intercept.rules);
@@ -159,6 +189,7 @@ void intercept_end(struct keeper *keeper)
 	if (keeper->intercept.pause)
 		event_free(keeper->intercept.pause);
 	close_fd(&keeper->intercept.watch_fd);
+	xdp_bridge_close(&keeper->bridge.program);
 	if (!keeper->intercept.is_on)
 		return;
 	err = intercept_take_off();
@@ -184,6 +215,32 @@ void intercept_gates_changed(struct keeper *keeper)
 	keeper->intercept.are_gates_down = are_down;
 	apply_again(keeper, are_down ? "no gate works: fail-mode decides"
 				     : "the gates work again");
+}
+
+/* ---- a host that changes ----------------------------------------------------------------------------------- */
+
+void intercept_host_changed(struct keeper *keeper)
+{
+	AUTO(free_mem) struct nft_table *table = malloc(sizeof(*table));
+	char problem[KEEPER_PROBLEM_MAX] = "";
+	struct xdp_bridge_plan plan;
+	int err;
+
+	if (!keeper->intercept.is_on || !table)
+		return;
+	err = table_of(keeper, keeper_conf(keeper), table);
+	if (!err)
+		err = bridge_plan(table, &plan, problem);
+	/* Told once, when it was tried. */
+	if (err && keeper->bridge.is_stale)
+		return;
+	if (err || keeper->bridge.is_stale ||
+	    !xdp_bridge_plan_equal(&plan, &keeper->bridge.plan))
+		apply_again(keeper, "a bridge has changed");
+	else if (bridge_ports_lost(keeper) > 0)
+		apply_again(
+			keeper,
+			"somebody took our program off a port of the bridge: it is put back");
 }
 
 /* ---- others that change nftables --------------------------------------------------------------------------- */

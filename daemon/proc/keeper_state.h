@@ -5,9 +5,9 @@
  * The parts know each other only downwards:
  *
  *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel,
- *          keeper_intercept, keeper_handover - keeper_snapshot, keeper_setup, keeper_memory
+ *          keeper_intercept - keeper_bridge, keeper_handover - keeper_snapshot, keeper_setup, keeper_memory
  *   keeper - keeper_syns
- *   keeper - keeper_watch - keeper_children, keeper_kernel, keeper_snapshot
+ *   keeper - keeper_watch - keeper_children, keeper_intercept, keeper_kernel, keeper_snapshot
  *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
 #ifndef PROC_KEEPER_STATE_H
@@ -23,10 +23,12 @@
 #include "proc/msg.h"
 #include "proc/snapshot.h"
 #include "sys/xdp.h"
+#include "sys/xdp_bridge.h"
 
 struct channel;
 struct event;
 struct event_base;
+struct nft_table;
 
 #define KEEPER_CHILDREN_MAX	(2u + CONF_GATES_MAX) /* ledger, checker, gates */
 #define KEEPER_LISTENERS_MAX	(CONF_SERVICES_MAX * CONF_LISTEN_MAX)
@@ -112,6 +114,13 @@ struct keeper_syns {
 	struct log_limit lines;
 };
 
+/* Where this host is a bridge between clients and mail host. */
+struct keeper_bridge {
+	struct xdp_bridge *program;  /* NULL: it never was one */
+	struct xdp_bridge_plan plan; /* in force */
+	bool is_stale; /* putting the present state of the host in force failed */
+};
+
 /* A reload that is taken back unless it is confirmed. */
 struct keeper_pending {
 	bool is_on;
@@ -163,6 +172,7 @@ struct keeper {
 	struct keeper_memory memories[SHARED_COUNT];
 
 	struct keeper_intercept intercept;
+	struct keeper_bridge bridge;
 	struct keeper_syns syns;
 	struct keeper_pending pending;
 	struct keeper_handover handover;
@@ -261,6 +271,28 @@ int intercept_rules(const struct keeper *keeper, size_t *out_wanted,
 /* A gate asks for sockets with which it can connect in clients' names. */
 void intercept_give_sockets(struct keeper_child *gate,
 			    const struct msg_socket_want *want);
+
+/* The host has changed: the bridge's ports and addresses, or somebody took our program off a port. */
+void intercept_host_changed(struct keeper *keeper);
+
+/* ---- keeper_bridge ---- */
+
+/**
+ * bridge_plan - which of the interfaces are ports of a bridge, and what is to be taken off it.
+ * @table: where clients come in by a port, the bridge stands afterwards
+ * @problem: says what the admin can do, if he can
+ *
+ * Return: 0; -errno.
+ */
+int bridge_plan(struct nft_table *table, struct xdp_bridge_plan *out_plan,
+		char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* Put a plan in force. 0; -errno: @problem says why. */
+int bridge_apply(struct keeper *keeper, const struct xdp_bridge_plan *plan,
+		 char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* Ports that should have our program, and have not. */
+size_t bridge_ports_lost(const struct keeper *keeper);
+/* The bridge of which an interface is a port in front of the mail host; "": of none. */
+void bridge_name(const struct keeper *keeper, const char *interface, char out_name[16]);
 
 /* ---- keeper_handover ---- */
 

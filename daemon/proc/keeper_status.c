@@ -55,11 +55,14 @@ static json_t *interfaces_json(const struct keeper *keeper)
 
 	for (uint8_t i = 0; i < conf->interface_count; i++) {
 		enum xdp_mode got = kernel_mode(keeper, conf->interfaces[i]);
+		char bridge[16];
 
-		(void)json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "name",
-							     conf->interfaces[i], "mode",
-							     mode_names[got], "wanted",
-							     wish_names[conf->xdp]));
+		bridge_name(keeper, conf->interfaces[i], bridge);
+		(void)json_array_append_new(
+			array, json_pack("{s:s, s:s, s:s, s:o}", "name",
+					 conf->interfaces[i], "mode", mode_names[got],
+					 "wanted", wish_names[conf->xdp], "bridge",
+					 bridge[0] ? json_string(bridge) : json_null()));
 	}
 	return array;
 }
@@ -399,11 +402,24 @@ static void verify_intercept(const struct keeper *keeper, json_t *rows)
 		row_add(rows, "nftables", NULL, text);
 }
 
+static void verify_bridge(const struct keeper *keeper, json_t *rows)
+{
+	const size_t lost = bridge_ports_lost(keeper);
+	char text[128];
+	struct buf problem = BUF_OVER(text);
+
+	if (lost == 0)
+		return;
+	buf_printf(&problem, "%zu ports of the bridge lack our program", lost);
+	row_add(rows, "bridge", NULL, text);
+}
+
 void status_verify(struct keeper *keeper, uint32_t seq)
 {
 	json_t *rows = json_array();
 
 	verify_intercept(keeper, rows);
+	verify_bridge(keeper, rows);
 	if (keeper->xdp) {
 		verify_lists(keeper, rows);
 		verify_services(keeper, rows);

@@ -2,8 +2,8 @@
 /*
  * proc/keeper_watch - the host changes while the daemon runs.
  *
- * An interface that comes back is guarded again, and a new address or gateway is protected from bans at once:
- * neither may wait for the admin to think of a reload.
+ * An interface that comes back is guarded again, a new port of a bridge is watched, and a new address or gateway is
+ * protected from bans at once: none of it may wait for the admin to think of a reload.
  */
 #include <errno.h>
 #include <string.h>
@@ -51,6 +51,7 @@ static void watch_on_pause_over(evutil_socket_t fd, short what, void *context)
 	if (keeper->phase >= PHASE_DRAIN)
 		return;
 	kernel_attach_lost(keeper);
+	intercept_host_changed(keeper);
 	watch_protect(keeper);
 }
 

@@ -43,6 +43,31 @@ int netinfo_addresses(struct addr *out_addrs, size_t max, size_t *out_count)
 	return 0;
 }
 
+/* fe80::/10, RFC 4291 2.5.6: every interface with IPv6 has one, and nobody elsewhere can reach it. */
+static bool is_of_link(const struct addr *addr)
+{
+	return addr->family == ADDR_V6 && addr->bytes[0] == 0xfe &&
+	       (addr->bytes[1] & 0xc0) == 0x80;
+}
+
+int netinfo_has_address(const char *interface, enum addr_family family, bool *out_has)
+{
+	struct ifaddrs *all;
+	struct addr addr;
+	bool has = false;
+
+	if (getifaddrs(&all))
+		return -errno;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next)
+		if (i->ifa_addr && strcmp(i->ifa_name, interface) == 0 &&
+		    addr_from_sockaddr(i->ifa_addr, &addr, NULL) == 0 &&
+		    addr.family == family && !is_of_link(&addr))
+			has = true;
+	freeifaddrs(all);
+	*out_has = has;
+	return 0;
+}
+
 /* Iface Destination Gateway Flags RefCnt Use Metric Mask ...: numbers in hexadecimal, host order */
 static bool route4_gateway(char *line, struct addr *out_addr)
 {

@@ -7,6 +7,7 @@
 #ifndef SYS_NETINFO_H
 #define SYS_NETINFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/addr.h"
@@ -20,6 +21,10 @@
  * Return: 0; -errno.
  */
 int netinfo_addresses(struct addr *out_addrs, size_t max, size_t *out_count) MUST_CHECK;
+
+/* Has an interface an address of its own in this family, of more than the link? Return: 0; -errno. */
+int netinfo_has_address(const char *interface, enum addr_family family,
+			bool *out_has) MUST_CHECK;
 
 /* The default gateways of the main routing table, IPv4 and IPv6; the same way. */
 int netinfo_gateways(struct addr *out_addrs, size_t max, size_t *out_count) MUST_CHECK;

@@ -3,7 +3,7 @@
  * sys/netlink - questions to the kernel over netlink, and their answers (libmnl).
  *
  * Each call opens a socket, sends, waits for the end of the answer and closes: configuration is changed
- * seldom. Called by sys/nft and the keeper. Standard: RFC 3549.
+ * seldom. Called by sys/nft, sys/xdp_bridge and the keeper. Standard: RFC 3549.
  */
 #ifndef SYS_NETLINK_H
 #define SYS_NETLINK_H
@@ -54,5 +54,43 @@ int netlink_route_add(uint32_t mark, uint32_t table) MUST_CHECK;
 
 /* Take both away again; what is not there is fine. Return: 0; -errno. */
 int netlink_route_remove(uint32_t mark, uint32_t table) MUST_CHECK;
+
+#define NETLINK_PORTS_MAX 64u
+
+/* A bridge and its ports, by the numbers of their interfaces. */
+struct netlink_bridge {
+	uint32_t index;
+	char name[16];
+	uint8_t mac[6];
+	uint32_t ports[NETLINK_PORTS_MAX];
+	char port_names[NETLINK_PORTS_MAX][16];
+	size_t port_count;
+};
+
+/**
+ * netlink_bridge_of - the bridge that an interface is a port of.
+ *
+ * Return: 0; -ENOENT, it is a port of none, or is not there; -E2BIG, more than NETLINK_PORTS_MAX ports; -errno.
+ */
+int netlink_bridge_of(const char *interface,
+		      struct netlink_bridge *out_bridge) MUST_CHECK;
+
+/* The tc filters of an interface, at ingress and egress. */
+struct netlink_filters {
+	uint32_t
+		program; /* number of the BPF program of the one asked for; 0: it is not there */
+	uint32_t handle; /* of that filter */
+	size_t others;
+};
+
+/**
+ * netlink_filters_of - which tc filters does an interface have?
+ * @index: of the interface
+ * @program: name of a BPF program
+ *
+ * Return: 0, also if there is nothing that could have filters; -errno.
+ */
+int netlink_filters_of(uint32_t index, const char *program,
+		       struct netlink_filters *out_filters) MUST_CHECK;
 
 #endif

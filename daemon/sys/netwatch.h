@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sys/netwatch - tells when interfaces, addresses or default routes of this host have changed (rtnetlink).
+ * sys/netwatch - tells when interfaces, their filters (tc), addresses or default routes of this host have changed (rtnetlink).
  *
  * Only that something has changed: what is so now is read anew (sys/netinfo, sys/xdp). Called by the keeper.
  * Standard: RFC 3549.

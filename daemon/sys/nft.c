@@ -11,7 +11,7 @@
  *     }
  *     chain prerouting { type filter hook prerouting priority mangle
  *       meta l4proto tcp socket transparent 1 meta mark set LOCAL
- *       iifname "eth0" tcp dport @guarded jump gates
+ *       iifname "eth0" [meta mark ...] tcp dport @guarded jump gates
  *     }
  *     chain output { type route hook output priority mangle
  *       meta mark GATE ct mark set LOCAL
@@ -151,8 +151,9 @@ static void put_rules(struct nft_batch *batch, const struct nft_table *table)
 	nft_batch_rule(batch, PREROUTING_CHAIN, nft_rule_sockets(table->local_mark));
 	for (size_t i = 0; i < table->interface_count; i++)
 		nft_batch_rule(batch, PREROUTING_CHAIN,
-			       nft_rule_guarded(table->interfaces[i], GUARDED_SET,
-						GUARDED_SET_ID, GATES_CHAIN));
+			       nft_rule_guarded(table->interfaces[i], table->marks[i],
+						GUARDED_SET, GUARDED_SET_ID,
+						GATES_CHAIN));
 	nft_batch_rule(batch, OUTPUT_CHAIN,
 		       nft_rule_note(table->gate_mark, table->local_mark));
 	nft_batch_rule(batch, OUTPUT_CHAIN, nft_rule_answers(table->local_mark));

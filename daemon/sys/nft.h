@@ -36,6 +36,7 @@ struct nft_port {
 
 struct nft_table {
 	char interfaces[NFT_INTERFACES_MAX][16]; /* where clients come in */
+	uint32_t marks[NFT_INTERFACES_MAX];	 /* of their packets there; 0: any */
 	size_t interface_count;
 	struct nft_port ports[NFT_PORTS_MAX]; /* each port once */
 	size_t port_count;

@@ -245,7 +245,7 @@ struct nftnl_rule *nft_rule_note(uint32_t from, uint32_t to)
 	return rule;
 }
 
-struct nftnl_rule *nft_rule_guarded(const char *interface, const char *set,
+struct nftnl_rule *nft_rule_guarded(const char *interface, uint32_t mark, const char *set,
 				    uint32_t set_id, const char *chain)
 {
 	struct nftnl_rule *rule = nftnl_rule_alloc();
@@ -255,6 +255,10 @@ struct nftnl_rule *nft_rule_guarded(const char *interface, const char *set,
 	(void)memccpy(name, interface, '\0', sizeof(name) - 1);
 	load_meta(&rule, NFT_META_IIFNAME);
 	equals(&rule, name, sizeof(name));
+	if (mark) {
+		load_meta(&rule, NFT_META_MARK);
+		equals(&rule, &mark, sizeof(mark));
+	}
 	is_tcp(&rule);
 	load_dest_port(&rule);
 	e = add(&rule, "lookup");

@@ -32,8 +32,8 @@ struct nftnl_rule *nft_rule_answers(uint32_t mark);
 /* meta mark FROM ct mark set TO */
 struct nftnl_rule *nft_rule_note(uint32_t from, uint32_t to);
 
-/* iifname INTERFACE tcp dport @SET jump CHAIN */
-struct nftnl_rule *nft_rule_guarded(const char *interface, const char *set,
+/* iifname INTERFACE meta mark MARK tcp dport @SET jump CHAIN; a mark of 0 is not asked for */
+struct nftnl_rule *nft_rule_guarded(const char *interface, uint32_t mark, const char *set,
 				    uint32_t set_id, const char *chain);
 
 void nft_rule_place(struct nftnl_rule *rule, const char *table, const char *chain);

@@ -56,6 +56,12 @@ problem_print(enum libbpf_print_level level, const char *format, va_list args)
 	return 0;
 }
 
+void xdp_problem_collect(void)
+{
+	xdp_problem_set(NULL);
+	libbpf_set_print(problem_print);
+}
+
 int xdp_program_fd(const struct xdp *xdp)
 {
 	return xdp->program_fd;
@@ -306,8 +312,7 @@ int xdp_open(const char *pin_dir, uint32_t bans_max, struct xdp **out_xdp)
 	AUTO(xdp_close) struct xdp *xdp = NULL;
 	int err;
 
-	xdp_problem_set(NULL);
-	libbpf_set_print(problem_print);
+	xdp_problem_collect();
 	err = xdp_pin_dir_make(pin_dir);
 	if (err)
 		return err;

@@ -3,7 +3,8 @@
  * sys/xdp_private - what the files of sys/xdp share; nobody else includes it.
  *
  * xdp.c opens program and maps, xdp_pin.c keeps the pins, xdp_link.c the links, xdp_policy.c the lists, services and
- * counters, xdp_ban.c the bans, xdp_syn.c the limits of SYNs. libbpf comes in here and nowhere else.
+ * counters, xdp_ban.c the bans, xdp_syn.c the limits of SYNs, xdp_bridge.c the program of a bridge. libbpf comes in here
+ * and nowhere else.
  */
 #ifndef SYS_XDP_PRIVATE_H
 #define SYS_XDP_PRIVATE_H
@@ -81,6 +82,9 @@ struct xdp {
 
 /* Sets what xdp_problem() says; NULL clears. */
 void xdp_problem_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* From now on xdp_problem() says what libbpf would have printed. */
+void xdp_problem_collect(void);
 
 /* Type information of the program, borrowed. */
 const struct btf *xdp_program_btf(const struct xdp *xdp);

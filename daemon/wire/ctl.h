@@ -64,7 +64,8 @@
  *   version, hostname (texts), generation, started, bans, bans_max, strikes (clients with strikes), sessions
  *   store      {state "ok" | "read-only" | "set-aside", path, bytes}
  *   greylist   {state "absent" | "ok" | "failing", path, waiting, proven, networks, commands (rows), max, bytes}
- *   interfaces [{name, mode "native" | "generic" | "off", wanted "auto" | "native" | "generic" | "off"}]
+ *   interfaces [{name, mode "native" | "generic" | "off", wanted "auto" | "native" | "generic" | "off",
+ *               bridge: that it is a port of, between clients and mail host, or null}]
  *   processes  [{role, index, pid, started, restarts}]; pid null: not running; role "gate-leaving": of a program before
  *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}, checks {ptr_hit, ptr_would, ...}}]
  *              counters as in bpf/abi.h; checks: sessions since the ledger began, by check (only those that found

@@ -124,7 +124,7 @@ static const struct exchange status[] = {
 	 "{\"done\":{\"code\":0,\"status\":{\"version\":\"1.2.3\",\"hostname\":\"mail.example.org\",\"generation\":3,"
 	 "\"started\":1699996000,\"bans\":2,\"bans_max\":1048576,\"strikes\":1,\"sessions\":5,\"logins\":12,\"logins_open\":3,"
 	 "\"store\":{\"state\":\"ok\",\"path\":\"/var/lib/postern/postern.db\",\"bytes\":1536},"
-	 "\"interfaces\":[{\"name\":\"eth0\",\"mode\":\"generic\",\"wanted\":\"auto\"}],"
+	 "\"interfaces\":[{\"name\":\"eth0\",\"mode\":\"generic\",\"wanted\":\"auto\",\"bridge\":\"br0\"}],"
 	 "\"processes\":[{\"role\":\"gate\",\"index\":1,\"pid\":77,\"started\":1699996000,\"restarts\":2}],"
 	 "\"policies\":[{\"name\":\"global\",\"id\":0,\"enabled\":true,\"entries\":3,\"counters\":{\"passed\":4,\"dropped_ban\":9},"
 	 "\"checks\":{\"ptr_hit\":1,\"ptr_would\":0,\"ptr_unknown\":7,\"helo-names_hit\":2,\"helo-names_would\":5,\"helo-names_unknown\":0}}],"
@@ -146,7 +146,7 @@ static void status_is_what_one_asks_without_a_command(void **state)
 	       "bans           2 of at most 1048576\n",
 	       "logins         12 clients, 3 sessions open (POP3, IMAP)\n",
 	       "store          ok, /var/lib/postern/postern.db, 1.5 KiB\n",
-	       "\neth0       generic   auto\n",
+	       "\neth0       generic   auto    br0\n",
 	       "\nin       smtp  global  yes  25     192.0.2.1:25 [::]:25  -\n",
 	       "\nmx           mx.example.org *.example.org  EC 256  ",
 	       "  in        expired since 2023-11-14\n",

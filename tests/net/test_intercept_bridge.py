@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A bridge in front of a mail host on which nothing is changed: not even its gateway. The drawing is in intercept_lab.py."""
+import imaplib
+import re
+import signal
+import smtplib
+import subprocess
+
+import pytest
+from intercept_lab import RCPT, ROUTER4, ROUTER6, InterceptLab, ping, tcp_server
+from mailhost import PASSWORD, USER
+from netns import GOOD4, GOOD6, GUESSER4, GUESSER6, LISTED4, MAIL4, MAIL6, sh
+from postern_lab import wait_for
+
+
+class BridgeLab(InterceptLab):
+    """filtering: whether netfilter looks at bridged packets, too (br_netfilter)."""
+
+    def __init__(self, tag, filtering=0):
+        super().__init__(tag, "bridge")
+        self.filtering = filtering
+        self.before = None
+
+    def prepare(self):
+        for table in ("arptables", "iptables", "ip6tables"):
+            path = f"net.bridge.bridge-nf-call-{table}"
+            self.network.run("gate", "sysctl", "-qw", f"{path}={self.filtering}", check=bool(self.filtering))
+        self.before = self.host_state()
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["plain", "br_netfilter"])
+def lab(request):
+    with BridgeLab(f"icbr{request.param}", request.param) as running:
+        yield running
+
+
+@pytest.mark.parametrize("source", [GOOD4, GOOD6])
+def test_mail_passes_through_a_gate_and_the_mail_host_sees_the_clients_own_address(lab, source):
+    assert "gate.example.net ESMTP postern" in lab.banner(source)
+    lab.deliver(source)
+    assert re.search(rf"smtpd\[\d+\]: connect from unknown\[{re.escape(source)}\]", lab.mail.log())
+
+
+@pytest.mark.parametrize("source", [GOOD4, GOOD6])
+def test_a_mailbox_is_read_and_dovecot_sees_the_clients_own_address(lab, source):
+    class Imap(imaplib.IMAP4):
+        def _create_socket(self, timeout):
+            return lab.connect(source, 143, timeout)
+
+    client = Imap("mail.example.org", 143, timeout=15)
+    assert b"Dovecot" not in client.welcome
+    client.login(USER, PASSWORD)
+    assert client.select("INBOX")[0] == "OK"
+    client.logout()
+    wait_for("Dovecot's line", lambda: re.search(
+        rf"imap-login: Info: Login: user=<{USER}>.*rip={re.escape(source)},", lab.mail.log("dovecot.log")))
+
+
+def test_status_names_the_bridge_and_verify_finds_nothing(lab):
+    assert [(row["name"], row["bridge"]) for row in lab.rows("status")["interfaces"]] == [("outer", "br0")]
+    assert lab.rows("verify") == []
+
+
+@pytest.mark.parametrize("guesser", [GUESSER4, GUESSER6])
+def test_a_guesser_is_banned_and_a_listed_network_never_gets_in(lab, guesser):
+    prefix = guesser if guesser == GUESSER4 else "2001:db8:1:66::/64"
+    assert lab.guess(guesser, 6)[:5] == [535] * 5
+    wait_for("the ban", lambda: lab.banned(prefix))
+    for port in (25, 143):
+        assert not lab.reachable(guesser, port, timeout=0.5)
+    assert not lab.reachable(LISTED4, timeout=0.5)
+    assert lab.reachable(GOOD4) and lab.reachable(GOOD6)
+    lab.cli("unban", "--all")
+
+
+@pytest.mark.parametrize("source, target", [(GOOD4, MAIL4), (GOOD6, MAIL6)])
+@pytest.mark.parametrize("port", [22, 80])
+def test_other_ports_pass_untouched(lab, source, target, port):
+    with tcp_server(lab.network, "mail", port) as peers, lab.connect(source, port) as sock:
+        assert sock.recv(100) == b"echo\r\n"
+        sock.sendall(b"as it was")
+        assert sock.recv(100) == b"as it was"
+        assert peers == [source]
+
+
+def test_neighbours_find_each_other_and_pings_pass(lab):
+    mac = lab.network.run("router", "cat", "/sys/class/net/to-mail/address").stdout.strip()
+    for router, target, source, family in ((ROUTER4, MAIL4, GOOD4, "-4"), (ROUTER6, MAIL6, GOOD6, "-6")):
+        for host, dev in (("router", "to-mail"), ("mail", "to-gate")):
+            lab.network.run(host, "ip", family, "neigh", "flush", "dev", dev)
+        ping(lab.network, "clients", source, target)
+        assert f"lladdr {mac}" in lab.network.run("mail", "ip", family, "neigh", "show", router).stdout
+
+
+def test_the_mail_hosts_own_mail_goes_out_untouched(lab):
+    """Through a real Postfix to port 25 of another host, which sees the mail host itself."""
+    dumps = lab.dir / "world"
+    dumps.mkdir(exist_ok=True)
+    for sink, here, recipient, seen in ((GOOD4, GOOD4, f"b@[{GOOD4}]", MAIL4),
+                                        (f"[{GOOD6}]", GOOD6, f"b@[IPv6:{GOOD6}]", MAIL6)):
+        command = ["smtp-sink", "-u", "root", "-d", f"{dumps}/%s.", f"{sink}:25", "10"]
+        world = subprocess.Popen(lab.network.command("clients", *command))
+        try:
+            wait_for("the world listens", lambda: listens(lab, here))
+            with lab.network.inside("mail"), smtplib.SMTP("127.0.0.1", 25, timeout=10) as client:
+                client.login(USER, PASSWORD)
+                client.sendmail("anna@example.org", [recipient], "Subject: outgoing\r\n\r\nx\r\n")
+            dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()], 20)
+            text = dump[0].read_text()
+            assert re.search(rf"(?i)X-Client-Addr: (ipv6:)?{re.escape(seen)}$", text, re.MULTILINE), text
+            assert "gate.example.net" not in text
+            dump[0].unlink()
+        finally:
+            world.terminate()
+            world.wait(timeout=10)
+
+
+def listens(lab, address):
+    """Does one of the clients' host take mail, seen from there?"""
+    try:
+        lab.connect(address, host=address).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
+def begin(lab, source=GOOD4):
+    """A session up to the reply to MAIL."""
+    client = lab.smtp(source)
+    client.ehlo()
+    assert client.docmd("MAIL", "FROM:<a@example.com>")[0] == 250
+    return client
+
+
+def finish(client):
+    assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
+    assert client.data("Subject: x\r\n\r\nx")[0] == 250
+    client.quit()
+
+
+@pytest.mark.parametrize("source", [GOOD4, GOOD6])
+@pytest.mark.parametrize("command", [["flush", "ruleset"], ["delete", "table", "inet", "postern"]], ids=["ruleset", "table"])
+def test_a_flush_by_somebody_else_is_repaired_and_the_session_goes_on(lab, command, source):
+    client = begin(lab, source)
+    lab.nft(*command)
+    wait_for("it is back", lambda: in_place(lab), 1)
+    finish(client)
+    assert is_gate(lab.banner(source))
+    assert lab.rows("verify") == []
+
+
+@pytest.mark.parametrize("port", ["outer", "inner"])
+def test_a_program_that_somebody_takes_off_a_port_is_put_back(lab, port):
+    lab.network.run("gate", "tc", "qdisc", "del", "dev", port, "clsact")
+    wait_for("it is back", lambda: in_place(lab), 1)
+    assert is_gate(lab.banner())
+    assert "somebody took our program off a port of the bridge" in lab.events("intercept")[-1]
+
+
+def filters(lab):
+    """The ports that have our program."""
+    return [dev for dev in ("outer", "inner")
+            if "postern_bridge" in lab.network.run("gate", "tc", "filter", "show", "dev", dev, "ingress").stdout]
+
+
+def in_place(lab):
+    return "jump gates" in lab.nft("list", "ruleset") and filters(lab) == ["outer", "inner"]
+
+
+@pytest.mark.parametrize("port", [25, 143])
+@pytest.mark.parametrize("fail_mode", ["closed", "open"])
+def test_while_the_keeper_is_dead_fail_mode_decides(lab, fail_mode, port):
+    lab.write_conf(fail_mode=fail_mode)
+    lab.cli("reload")
+    lab.cli("ban", GUESSER4)
+    lab.kill_keeper()
+    for source in (GOOD4, GOOD6):
+        if fail_mode == "closed":
+            wait_for("connections are refused", lambda: refused(lab, source, port))
+        else:
+            wait_for("the mail host answers itself", lambda: is_mail_host(lab.banner(source, port=port)))
+    if fail_mode == "open" and port == 25:
+        finish(begin(lab))
+    assert not lab.reachable(GUESSER4, timeout=0.5), "the kernel drops what it dropped"
+    lab.start()
+    wait_for("a gate answers", lambda: is_gate(lab.banner(port=port)))
+    lab.cli("unban", "--all")
+
+
+def refused(lab, source, port):
+    try:
+        lab.connect(source, port, timeout=2).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def is_mail_host(banner):
+    return bool(banner) and ("backend" in banner or "Dovecot" in banner)
+
+
+def is_gate(banner):
+    return bool(banner) and not is_mail_host(banner)
+
+
+@pytest.mark.parametrize("fail_mode", ["closed", "open"])
+def test_while_gates_die_again_and_again_fail_mode_decides(lab, fail_mode):
+    lab.write_conf(fail_mode=fail_mode)
+    lab.cli("reload")
+    wait_for("the keeper gives up on them for now", lab.kill_gates, 30)
+    for port in (25, 143):
+        assert refused(lab, GOOD4, port) if fail_mode == "closed" else is_mail_host(lab.banner(port=port))
+    wait_for("they work again", lambda: is_gate(lab.banner()), 30)
+    lab.deliver(GOOD4)
+    lab.write_conf(fail_mode="closed")
+    lab.cli("reload")
+
+
+def test_a_family_in_which_the_bridge_has_no_address_gets_no_further(lab):
+    lab.network.run("gate", "ip", "-6", "addr", "flush", "dev", "br0", "scope", "global")
+    wait_for("it is told", lambda: any("IPv6: it has no address" in line for line in lab.events("bridge")))
+    wait_for("nobody gets around the gates", lambda: not lab.reachable(GOOD6, timeout=0.5))
+    with tcp_server(lab.network, "mail", 80), lab.connect(GOOD6, 80) as sock:
+        assert sock.recv(100) == b"echo\r\n"
+    assert is_gate(lab.banner(GOOD4))
+    lab.network._addresses("gate", "br0", [], ["2001:db8:2::9/48"])
+    lab.network.run("gate", "ip", "-6", "route", "replace", "default", "via", ROUTER6)
+    wait_for("it works again", lambda: is_gate(lab.banner(GOOD6)))
+
+
+def test_a_new_port_of_the_bridge_is_guarded_too(lab):
+    lab.network.run("gate", "ip", "link", "add", "late", "type", "veth", "peer", "name", "late-peer")
+    lab.network.run("gate", "ip", "link", "set", "late", "master", "br0", "up")
+    wait_for("it has our program", lambda: "postern_bridge" in lab.network.run(
+        "gate", "tc", "filter", "show", "dev", "late", "ingress").stdout)
+    lab.network.run("gate", "ip", "link", "del", "late")
+    wait_for("it is forgotten", lambda: lab.cli("verify", check=False).returncode == 0)
+
+
+def test_another_program_takes_over_and_the_session_goes_on(lab):
+    client = begin(lab)
+    lab.cli("upgrade")
+    wait_for("the other one has taken over", lambda: len(lab.events("handover")) > 0, 20)
+    wait_for("it is in force", lambda: lab.cli("verify", check=False).returncode == 0, 20)
+    finish(client)
+    assert is_gate(lab.banner(GOOD6))
+
+
+def test_a_reload_without_interception_takes_it_off_and_one_with_it_puts_it_back(lab):
+    conf = lab.dir / "postern.conf"
+    text = conf.read_text()
+    aside = 'listen = { "127.0.0.1:2525" }\n\tbackend = { "127.0.0.1:25" }'
+    conf.write_text(text[:text.index("service smtp")] + f"service smtp {{\n\ttype = smtp\n\tpolicy = global\n\t{aside}\n}}\n")
+    lab.cli("reload")
+    assert is_mail_host(lab.banner()) and filters(lab) == []
+    lab.stop()
+    lab.start()  # the program is not even loaded now, and has to be with what the keeper has kept of its rights
+    assert is_mail_host(lab.banner())
+    conf.write_text(text)
+    lab.cli("reload")
+    assert is_gate(lab.banner()) and in_place(lab)
+
+
+def test_stopping_gives_the_port_back_and_breaks_no_session(lab):
+    client = begin(lab)
+    assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
+    assert client.docmd("DATA")[0] == 354
+    lab.daemon.send_signal(signal.SIGTERM)
+    wait_for("new connections reach the mail host itself", lambda: is_mail_host(lab.banner()))
+    client.send("Subject: x\r\n\r\nx\r\n.\r\n")
+    assert client.getreply()[0] == 250
+    client.close()
+    assert lab.stop() == 0
+    assert is_mail_host(lab.banner(GOOD6))
+    state = lab.host_state()
+    assert {key: state[key] for key in state if key != "links"} == {
+        key: lab.before[key] for key in state if key != "links"}, "XDP alone stays"
+    lab.start()
+    assert is_gate(lab.banner())
+
+
+def test_detach_leaves_the_host_as_it_was_with_what_others_have_there(lab):
+    lab.stop()
+    lab.detach()
+    assert lab.host_state() == lab.before
+    lab.nft("add", "table", "bridge", "theirs")
+    lab.nft("add", "chain", "bridge", "theirs", "pre", "{ type filter hook prerouting priority -300; }")
+    lab.nft("add", "table", "inet", "firewall")
+    lab.nft("add", "chain", "inet", "firewall", "input", "{ type filter hook input priority 0; }")
+    lab.network.run("gate", "tc", "qdisc", "add", "dev", "inner", "clsact")
+    lab.network.run("gate", "tc", "filter", "add", "dev", "inner", "egress", "prio", "7", "protocol", "ip", "u32",
+                    "match", "u32", "0", "0", "flowid", "1:1")
+    theirs = lab.host_state()
+    u32 = lab.network.run("gate", "tc", "filter", "show", "dev", "inner", "egress").stdout
+    lab.start()
+    assert is_gate(lab.banner()) and is_gate(lab.banner(GOOD6))
+    lab.kill_keeper()
+    assert filters(lab) == ["outer", "inner"]
+    lab.detach()
+    assert lab.host_state() == theirs
+    assert lab.network.run("gate", "tc", "filter", "show", "dev", "inner", "egress").stdout == u32
+    assert is_mail_host(lab.banner()) and is_mail_host(lab.banner(GOOD6))
+    lab.nft("flush", "ruleset")
+    lab.network.run("gate", "tc", "qdisc", "del", "dev", "inner", "clsact")
+    lab.start()
+    assert is_gate(lab.banner())
+
+
+def test_a_bridge_without_an_address_is_told_what_it_needs(lab):
+    lab.stop()
+    lab.network.run("gate", "ip", "addr", "flush", "dev", "br0", "scope", "global")
+    lab.start(wait=False)
+    assert lab.daemon.wait(timeout=20) == 1
+    assert "br0 is a bridge without an address: give it one of the mail host's network" in lab.log()
+    lab.daemon = None
+    assert is_mail_host(lab.banner())
+    lab.network._addresses("gate", "br0", ["198.51.100.9/24"], ["2001:db8:2::9/48"])
+    lab.network.run("gate", "ip", "route", "replace", "default", "via", ROUTER4)
+    lab.network.run("gate", "ip", "-6", "route", "replace", "default", "via", ROUTER6)
+    lab.start()
+    assert is_gate(lab.banner())
