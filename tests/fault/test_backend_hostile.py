@@ -2,15 +2,16 @@
 """A backend that breaks the protocol: no false 250, no confused replies, no crash, no endless wait."""
 import contextlib
 import smtplib
-import socket
 import threading
 
 import pytest
+import stand_in
 from certs import Authority, certificate, trusting
 from netns import GOOD4, MAIL4
 from postern_lab import wait_for
 
-LAB = {"backend": f'"{MAIL4}:2599"', "client_address": "none", "gates": 1,
+PORT = 2599
+LAB = {"backend": f'"{MAIL4}:{PORT}"', "client_address": "none", "gates": 1,
        "limits": "data-timeout = 2s\n\tbackend-reply-timeout = 3s\n\tbackend-connect-timeout = 3s"}
 OFFERS = b"250-stand-in\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN\r\n"
 
@@ -20,20 +21,8 @@ def short(value):
     return repr(value)[2:30] if isinstance(value, bytes) else None
 
 
-class Peer:
-    """The backend's side of one session: reads lines, says what it is told to."""
-
-    def __init__(self, sock):
-        self.sock = sock
-        self.lines = sock.makefile("rb")
-
-    def say(self, text):
-        self.sock.sendall(text)
-
-    def expect(self, verb, reply):
-        line = self.lines.readline()
-        assert line.upper().startswith(verb), line
-        self.say(reply)
+class Peer(stand_in.Peer):
+    """The backend's side of one SMTP session."""
 
     def begin(self):
         self.say(b"220 stand-in ESMTP\r\n")
@@ -51,35 +40,8 @@ class Peer:
         return line == b".\r\n"
 
 
-@contextlib.contextmanager
 def backend(lab, *scripts):
-    """Each connection gets the next script; then nobody listens any more."""
-    with lab.network.inside("mail"):
-        server = socket.create_server((MAIL4, 2599))
-    server.settimeout(20)
-    errors = []
-
-    def serve():
-        for script in scripts:
-            try:
-                sock, _ = server.accept()
-                sock.settimeout(20)
-                with sock:
-                    script(Peer(sock))
-            except (ConnectionError, TimeoutError):
-                pass
-            except Exception as error:  # of the script: shown by the test
-                errors.append(error)
-        server.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(timeout=30)
-        server.close()
-    assert not thread.is_alive() and not errors, errors
+    return stand_in.backend(lab, PORT, *scripts, peer=Peer)
 
 
 def talk(lab, text=b"Subject: x\r\n\r\nx\r\n.\r\n"):
@@ -102,10 +64,8 @@ def talk(lab, text=b"Subject: x\r\n\r\nx\r\n.\r\n"):
 
 @pytest.fixture(autouse=True)
 def the_gate_lives_and_forgets(lab):
-    before = lab.pids("gate")
-    yield
-    assert lab.pids("gate") == before, "a gate has died"
-    wait_for("no session is left", lambda: not lab.rows("sessions"), 15)
+    with stand_in.the_gate_outlives(lab):
+        yield
 
 
 def test_a_backend_that_reads_nothing_of_a_message(lab):
@@ -154,7 +114,7 @@ def test_a_reply_before_the_end_of_a_message_accepts_nothing(lab, early):
 
 
 def established(lab):
-    done = lab.network.run("gate", "ss", "-Htn", "state", "established", f"dst {MAIL4}:2599")
+    done = lab.network.run("gate", "ss", "-Htn", "state", "established", f"dst {MAIL4}:{PORT}")
     return done.stdout.splitlines()
 
 
@@ -256,7 +216,7 @@ def test_who_speaks_amid_starttls_is_left_for_another_connection(lab, tmp_path):
                                       b"220-half\r\n", b"", b"\0" * 5000, b"y" * 300000], ids=short)
 def test_a_backend_that_greets_badly_is_passed_over(lab, greeting):
     """backend = a, b: what a cannot do is tried at b."""
-    lab.write_conf(backend=f'"{MAIL4}:2599", "{MAIL4}:25"')
+    lab.write_conf(backend=f'"{MAIL4}:{PORT}", "{MAIL4}:25"')
     lab.cli("reload")
     try:
         with backend(lab, lambda peer: peer.say(greeting)):
@@ -264,7 +224,7 @@ def test_a_backend_that_greets_badly_is_passed_over(lab, greeting):
             assert client.ehlo()[0] == 250
             client.quit()
     finally:
-        lab.write_conf(backend=f'"{MAIL4}:2599"')
+        lab.write_conf(backend=f'"{MAIL4}:{PORT}"')
         lab.cli("reload")
 
 
@@ -323,8 +283,7 @@ def test_a_silent_backend_is_given_up(lab):
             peer.say(b"220 stand-in\r\n")
             if until != "EHLO":
                 peer.expect(b"EHLO", OFFERS)
-            while peer.lines.readline():
-                pass
+            peer.read_to_the_end()
 
         with backend(lab, script):
             client = lab.smtp(GOOD4)

@@ -4,16 +4,13 @@
 Each script is what the backend says and wants to hear, line by line: "S: " what it says, "C: " what has to come,
 as a regular expression; "S! " without a line end. After the last line it reads until the gate closes.
 """
-import base64
-import contextlib
+import functools
 import re
-import socket
-import threading
 
 import pytest
-from imap_lab import Raw, closed, field, imap_service
+import stand_in
+from imap_lab import Raw, b64, closed, field, imap_service
 from netns import MAIL4
-from postern_lab import wait_for
 
 PORT = 3144
 LAB = {"services": imap_service("none", f"{MAIL4}:{PORT}"), "client_address": "none", "gates": 1,
@@ -25,62 +22,27 @@ RICH = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR ID LITERAL+ AUTH=PLAIN] ready\n"
 IN = "C: b NOOP\nS: b OK mailbox\n"
 
 
-def play(script, sock):
-    lines = sock.makefile("rb")
+def play(script, peer):
     for step in script.splitlines():
         kind, text = step[:3], step[3:]
         if kind == "C: ":
-            line = lines.readline().decode("latin-1").removesuffix("\r\n")
+            line = peer.lines.readline().decode("latin-1").removesuffix("\r\n")
             assert re.fullmatch(text, line), f"{line!r} where {text!r} was to come"
         else:
-            sock.sendall(text.encode("latin-1").decode("unicode_escape").encode("latin-1")
-                         + (b"\r\n" if kind == "S: " else b""))
-    while lines.readline():
-        pass
+            peer.say(text.encode("latin-1").decode("unicode_escape").encode("latin-1")
+                     + (b"\r\n" if kind == "S: " else b""))
+    peer.read_to_the_end()
 
 
-@contextlib.contextmanager
 def backend(lab, *scripts):
-    """Each connection gets the next script; then nobody listens any more."""
-    with lab.network.inside("mail"):
-        server = socket.create_server((MAIL4, PORT))
-    server.settimeout(20)
-    errors = []
-
-    def serve():
-        for script in scripts:
-            try:
-                sock, _ = server.accept()
-                sock.settimeout(20)
-                with sock:
-                    play(script, sock)
-            except (ConnectionError, TimeoutError):
-                pass
-            except AssertionError as error:  # of the script: shown by the test
-                errors.append(error)
-        server.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join(timeout=30)
-        server.close()
-    assert not thread.is_alive() and not errors, errors
+    return stand_in.backend(lab, PORT, *(functools.partial(play, script) for script in scripts))
 
 
 @pytest.fixture(autouse=True)
 def the_gate_lives_and_forgets(lab):
     lab.cli("reload")  # what a backend offered is known no more
-    before = lab.pids("gate")
-    yield
-    assert lab.pids("gate") == before, "a gate has died"
-    wait_for("no session is left", lambda: not lab.rows("sessions"), 15)
-
-
-def b64(text):
-    return base64.b64encode(text.encode()).decode()
+    with stand_in.the_gate_outlives(lab):
+        yield
 
 
 PLAIN = b64("\0anna\0secret")

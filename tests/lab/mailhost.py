@@ -111,22 +111,13 @@ scache    unix  - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
 """
 
-DOVECOT_CONF = """
+# Without the anvil of its own a guesser waits up to 15 s for each reply, and so would every test.
+DOVECOT = """
 base_dir = {dir}/dovecot
 state_dir = {dir}/dovecot-state
 log_path = {dir}/dovecot.log
 instance_name = {tag}
-protocols = imap pop3
-listen = *, ::
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5 apop
 auth_failure_delay = 0
-auth_verbose = yes
-auth_username_chars =
-auth_username_format = %u
-imap_id_log = *
-auth_cache_size = 0
 mail_location = maildir:{dir}/mail/%n
 mail_uid = {uid}
 mail_gid = {gid}
@@ -140,6 +131,29 @@ userdb {{
   driver = static
   args = uid={uid} gid={gid} home={dir}/mail/%n
 }}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"""
+
+DOVECOT_CONF = """
+protocols = imap pop3
+listen = *, ::
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login cram-md5 apop
+auth_verbose = yes
+auth_username_chars =
+auth_username_format = %u
+imap_id_log = *
+auth_cache_size = 0
 mail_max_userip_connections = 0
 haproxy_trusted_networks = 198.51.100.1 2001:db8:2::1
 login_trusted_networks = 198.51.100.1 2001:db8:2::1
@@ -168,17 +182,6 @@ service auth {{
     group = postfix
   }}
 }}
-# Without it a guesser waits up to 15 s for each reply, and so would every test.
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
 """
 
 DOVECOT_TLS = """
@@ -186,6 +189,14 @@ ssl = yes
 ssl_cert = <{chain}
 ssl_key = <{key}
 """
+
+
+def write_dovecot_conf(directory, tag, more):
+    """dovecot.conf of a Dovecot below this directory, with mailboxes in mail/ and accounts in users; its path."""
+    account = pwd.getpwnam("nobody")
+    path = pathlib.Path(directory) / "dovecot.conf"
+    path.write_text((DOVECOT + more).format(dir=directory, tag=tag, uid=account.pw_uid, gid=account.pw_gid))
+    return path
 
 
 class MailHost:
@@ -203,7 +214,7 @@ class MailHost:
 
     def start(self):
         account = pwd.getpwnam("nobody")
-        values = dict(dir=self.dir, domain=DOMAIN, user=USER, tag=self.tag,
+        values = dict(dir=self.dir, domain=DOMAIN, user=USER,
                       uid=account.pw_uid, gid=account.pw_gid, processes=self.processes)
         for name in ("queue", "data", "mail", "etc", "dovecot", "dovecot-state"):
             (self.dir / name).mkdir(parents=True, exist_ok=True)
@@ -219,7 +230,7 @@ class MailHost:
                                         f"{DISABLED}:{{PLAIN}}{DISABLED_PASSWORD}::::::nologin=y\n")
         (self.dir / "users").chmod(0o644)
         dovecot_tls = DOVECOT_TLS.format(chain=self.tls[0], key=self.tls[1]) if self.tls else ""
-        (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values) + dovecot_tls)
+        write_dovecot_conf(self.dir, self.tag, DOVECOT_CONF + dovecot_tls)
         self._postfix("check")
         self.start_dovecot()
         self._postfix("start")

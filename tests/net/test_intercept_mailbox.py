@@ -5,13 +5,13 @@ postern has the mail host's certificate, and nothing else is told to anybody.
 """
 import imaplib
 import poplib
-import pwd
 import re
 import ssl
 import subprocess
 
 import pytest
 from certs import Authority
+from mailhost import write_dovecot_conf
 from netns import GATE4, GOOD4, GOOD6, GUESSER4
 from postern_lab import Lab, wait_for
 
@@ -19,39 +19,11 @@ NAME = "mail.example.org"
 PORTS = {"imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
 
 DOVECOT_CONF = """
-base_dir = {dir}/dovecot
-state_dir = {dir}/dovecot-state
-log_path = {dir}/dovecot.log
-instance_name = {tag}
 protocols = imap pop3
 ssl = yes
 ssl_cert = <{certs}/mx.pem
 ssl_key = <{certs}/mx.key
 auth_mechanisms = plain login
-auth_failure_delay = 0
-mail_location = maildir:{dir}/mail/%n
-mail_uid = {uid}
-mail_gid = {gid}
-first_valid_uid = 1
-first_valid_gid = 1
-passdb {{
-  driver = passwd-file
-  args = {dir}/users
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={dir}/mail/%n
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  unix_listener stats-writer {{
-    mode = 0666
-  }}
-}}
 """
 
 CONF = """
@@ -93,16 +65,14 @@ class MailboxLab(Lab):
 
     def up(self, mail=True, daemon=True):
         super().up(mail=False, daemon=False)
-        account = pwd.getpwnam("nobody")
         box = self.dir / "mail/anna/new"
         box.mkdir(parents=True)
         (box / "1.x").write_text("Subject: kept here\r\n\r\nx\r\n")
         subprocess.run(["chown", "-R", "nobody", str(self.dir / "mail")], check=True)
         (self.dir / "users").write_text("anna:{PLAIN}secret\n")
-        (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(
-            dir=self.dir, certs=self.certs, tag=self.tag, uid=account.pw_uid, gid=account.pw_gid))
+        conf = write_dovecot_conf(self.dir, self.tag, DOVECOT_CONF.format(certs=self.certs))
         self.dovecot = subprocess.Popen(
-            self.network.command("gate", "dovecot", "-F", "-c", str(self.dir / "dovecot.conf")),
+            self.network.command("gate", "dovecot", "-F", "-c", str(conf)),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for("dovecot listens", lambda: self.reachable(GOOD4, 143), 20)
         self.start()
