@@ -188,12 +188,17 @@ static int control_bind(const char *path, gid_t group, int *out_fd)
 		return -errno;
 	/* Left by one that was killed: the lock says that nobody serves it. */
 	(void)unlink(path);
+	/* Made as the group's: to give it to them afterwards would take CAP_CHOWN. */
+	if (setegid(group))
+		return -errno;
 	mask = umask(0177);
 	err = bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
 	(void)umask(mask);
+	if (setegid(0))
+		err = -errno;
 	if (err)
 		return err;
-	if (chown(path, 0, group) || chmod(path, 0660) || listen(fd, CONTROL_BACKLOG))
+	if (chmod(path, 0660) || listen(fd, CONTROL_BACKLOG))
 		return -errno;
 	*out_fd = TAKE_FD(fd);
 	return 0;
