@@ -12,15 +12,18 @@ router and mail host:
     +---------+       +-------------------------+   +-------------------------------+    +---------------+
 """
 import contextlib
+import imaplib
 import json
+import re
 import smtplib
 import socket
 import struct
+import subprocess
 import threading
 
-from mailhost import DOMAIN, USER, MailHost
+from mailhost import DOMAIN, PASSWORD, USER, MailHost
 from netns import GATE4, GATE6, GOOD4, MAIL4, MAIL6, Network, sh
-from postern_lab import Lab
+from postern_lab import Lab, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
 ROUTER4, ROUTER6 = "198.51.100.1", "2001:db8:2::1"
@@ -95,6 +98,7 @@ class InterceptLab(Lab):
         if layout == "bridge":
             self.network = BridgeNetwork(self.tag)
         self.target = {4: GATE4, 6: GATE6} if layout == "same host" else {4: MAIL4, 6: MAIL6}
+        self.before = None  # host_state() before posternd has ever run
 
     def up(self, mail=True, daemon=True):
         super().up(mail=False, daemon=False)
@@ -105,6 +109,7 @@ class InterceptLab(Lab):
             for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
                 self.network.run("gate", "sysctl", "-qw", f"{key}=1")
         self.prepare()
+        self.before = self.host_state()
         if daemon:
             self.start()
         return self
@@ -150,6 +155,63 @@ class InterceptLab(Lab):
         client.quit()
         self.mail.wait_messages(before + 1)
 
+    def refused(self, source=GOOD4, port=25):
+        try:
+            self.connect(source, port, timeout=2).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+
+    def begin(self, source=GOOD4):
+        """A session up to the reply to MAIL; finish() it."""
+        client = self.smtp(source)
+        client.ehlo()
+        assert client.docmd("MAIL", "FROM:<a@example.com>")[0] == 250
+        return client
+
+    def imap(self, source=GOOD4):
+        """A session with the INBOX selected."""
+        def connect(timeout):
+            return self.connect(source, 143, timeout)
+
+        class Imap(imaplib.IMAP4):
+            def _create_socket(self, timeout):
+                return connect(timeout)
+
+        client = Imap("mail.example.org", 143, timeout=15)
+        assert b"Dovecot" not in client.welcome, "a gate greets"
+        client.login(USER, PASSWORD)
+        assert client.select("INBOX")[0] == "OK"
+        return client
+
+    def mail_goes_out(self, address, recipient):
+        """The mail host sends a message of its own to port 25 of the clients' host; who did that host see, and what?"""
+        dumps = self.dir / "world"
+        dumps.mkdir(exist_ok=True)
+        sink = f"[{address}]:25" if ":" in address else f"{address}:25"
+        command = ["smtp-sink", "-u", "root", "-d", f"{dumps}/%s.", sink, "10"]
+        world = subprocess.Popen(self.network.command("clients", *command))
+
+        def listens():
+            try:
+                self.connect(address, host=address).close()
+                return True
+            except ConnectionRefusedError:
+                return False
+
+        try:
+            wait_for("the world listens", listens)
+            with self.network.inside(self.mail.host), smtplib.SMTP("127.0.0.1", 25, timeout=10) as client:
+                client.login(USER, PASSWORD)
+                client.sendmail("anna@example.org", [recipient], "Subject: outgoing\r\n\r\nx\r\n")
+            dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()], 20)
+            text = dump[0].read_text()
+            dump[0].unlink()
+            return re.search(r"X-Client-Addr: (?:ipv6:)?(\S+)$", text, re.MULTILINE)[1], text
+        finally:
+            world.terminate()
+            world.wait(timeout=10)
+
     def kill_gates(self):
         """Once; has the keeper given up on them for now?"""
         for pid in self.pids("gate"):
@@ -184,6 +246,21 @@ class InterceptLab(Lab):
             "sysctls": sysctls,
             "links": links,
         }
+
+
+def finish(client):
+    """The rest of a session that began with begin()."""
+    assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
+    assert client.data("Subject: x\r\n\r\nx")[0] == 250
+    client.quit()
+
+
+def is_mail_host(banner):
+    return bool(banner) and ("backend" in banner or "Dovecot" in banner)
+
+
+def is_gate(banner):
+    return bool(banner) and not is_mail_host(banner)
 
 
 @contextlib.contextmanager

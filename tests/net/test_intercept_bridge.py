@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A bridge in front of a mail host on which nothing is changed: not even its gateway. The drawing is in intercept_lab.py."""
-import imaplib
 import re
 import signal
-import smtplib
-import subprocess
 
 import pytest
-from intercept_lab import RCPT, ROUTER4, ROUTER6, InterceptLab, ping, tcp_server
-from mailhost import PASSWORD, USER
-from netns import GOOD4, GOOD6, GUESSER4, GUESSER6, LISTED4, MAIL4, MAIL6, sh
+from intercept_lab import RCPT, ROUTER4, ROUTER6, InterceptLab, finish, is_gate, is_mail_host, ping, tcp_server
+from mailhost import USER
+from netns import GOOD4, GOOD6, GUESSER4, GUESSER6, LISTED4, MAIL4, MAIL6
 from postern_lab import wait_for
 
 
 class BridgeLab(InterceptLab):
-    """filtering: whether netfilter looks at bridged packets, too (br_netfilter)."""
+    """filtering: whether netfilter looks at bridged packets, too (br_netfilter); then rp_filter is strict as well."""
 
     def __init__(self, tag, filtering=0):
         super().__init__(tag, "bridge")
         self.filtering = filtering
-        self.before = None
 
     def prepare(self):
         for table in ("arptables", "iptables", "ip6tables"):
             path = f"net.bridge.bridge-nf-call-{table}"
             self.network.run("gate", "sysctl", "-qw", f"{path}={self.filtering}", check=bool(self.filtering))
-        self.before = self.host_state()
+        for interface in ("all", "default", "br0", "outer", "inner"):
+            self.network.run("gate", "sysctl", "-qw", f"net.ipv4.conf.{interface}.rp_filter={self.filtering}")
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["plain", "br_netfilter"])
@@ -43,15 +40,7 @@ def test_mail_passes_through_a_gate_and_the_mail_host_sees_the_clients_own_addre
 
 @pytest.mark.parametrize("source", [GOOD4, GOOD6])
 def test_a_mailbox_is_read_and_dovecot_sees_the_clients_own_address(lab, source):
-    class Imap(imaplib.IMAP4):
-        def _create_socket(self, timeout):
-            return lab.connect(source, 143, timeout)
-
-    client = Imap("mail.example.org", 143, timeout=15)
-    assert b"Dovecot" not in client.welcome
-    client.login(USER, PASSWORD)
-    assert client.select("INBOX")[0] == "OK"
-    client.logout()
+    lab.imap(source).logout()
     wait_for("Dovecot's line", lambda: re.search(
         rf"imap-login: Info: Login: user=<{USER}>.*rip={re.escape(source)},", lab.mail.log("dovecot.log")))
 
@@ -92,56 +81,17 @@ def test_neighbours_find_each_other_and_pings_pass(lab):
         assert f"lladdr {mac}" in lab.network.run("mail", "ip", family, "neigh", "show", router).stdout
 
 
-def test_the_mail_hosts_own_mail_goes_out_untouched(lab):
-    """Through a real Postfix to port 25 of another host, which sees the mail host itself."""
-    dumps = lab.dir / "world"
-    dumps.mkdir(exist_ok=True)
-    for sink, here, recipient, seen in ((GOOD4, GOOD4, f"b@[{GOOD4}]", MAIL4),
-                                        (f"[{GOOD6}]", GOOD6, f"b@[IPv6:{GOOD6}]", MAIL6)):
-        command = ["smtp-sink", "-u", "root", "-d", f"{dumps}/%s.", f"{sink}:25", "10"]
-        world = subprocess.Popen(lab.network.command("clients", *command))
-        try:
-            wait_for("the world listens", lambda: listens(lab, here))
-            with lab.network.inside("mail"), smtplib.SMTP("127.0.0.1", 25, timeout=10) as client:
-                client.login(USER, PASSWORD)
-                client.sendmail("anna@example.org", [recipient], "Subject: outgoing\r\n\r\nx\r\n")
-            dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()], 20)
-            text = dump[0].read_text()
-            assert re.search(rf"(?i)X-Client-Addr: (ipv6:)?{re.escape(seen)}$", text, re.MULTILINE), text
-            assert "gate.example.net" not in text
-            dump[0].unlink()
-        finally:
-            world.terminate()
-            world.wait(timeout=10)
-
-
-def listens(lab, address):
-    """Does one of the clients' host take mail, seen from there?"""
-    try:
-        lab.connect(address, host=address).close()
-        return True
-    except ConnectionRefusedError:
-        return False
-
-
-def begin(lab, source=GOOD4):
-    """A session up to the reply to MAIL."""
-    client = lab.smtp(source)
-    client.ehlo()
-    assert client.docmd("MAIL", "FROM:<a@example.com>")[0] == 250
-    return client
-
-
-def finish(client):
-    assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
-    assert client.data("Subject: x\r\n\r\nx")[0] == 250
-    client.quit()
+@pytest.mark.parametrize("address, recipient, seen", [(GOOD4, f"b@[{GOOD4}]", MAIL4), (GOOD6, f"b@[IPv6:{GOOD6}]", MAIL6)])
+def test_the_mail_hosts_own_mail_goes_out_untouched(lab, address, recipient, seen):
+    got, text = lab.mail_goes_out(address, recipient)
+    assert got == seen
+    assert "gate.example.net" not in text
 
 
 @pytest.mark.parametrize("source", [GOOD4, GOOD6])
 @pytest.mark.parametrize("command", [["flush", "ruleset"], ["delete", "table", "inet", "postern"]], ids=["ruleset", "table"])
 def test_a_flush_by_somebody_else_is_repaired_and_the_session_goes_on(lab, command, source):
-    client = begin(lab, source)
+    client = lab.begin(source)
     lab.nft(*command)
     wait_for("it is back", lambda: in_place(lab), 1)
     finish(client)
@@ -176,31 +126,15 @@ def test_while_the_keeper_is_dead_fail_mode_decides(lab, fail_mode, port):
     lab.kill_keeper()
     for source in (GOOD4, GOOD6):
         if fail_mode == "closed":
-            wait_for("connections are refused", lambda: refused(lab, source, port))
+            wait_for("connections are refused", lambda: lab.refused(source, port))
         else:
             wait_for("the mail host answers itself", lambda: is_mail_host(lab.banner(source, port=port)))
     if fail_mode == "open" and port == 25:
-        finish(begin(lab))
+        finish(lab.begin())
     assert not lab.reachable(GUESSER4, timeout=0.5), "the kernel drops what it dropped"
     lab.start()
     wait_for("a gate answers", lambda: is_gate(lab.banner(port=port)))
     lab.cli("unban", "--all")
-
-
-def refused(lab, source, port):
-    try:
-        lab.connect(source, port, timeout=2).close()
-        return False
-    except ConnectionRefusedError:
-        return True
-
-
-def is_mail_host(banner):
-    return bool(banner) and ("backend" in banner or "Dovecot" in banner)
-
-
-def is_gate(banner):
-    return bool(banner) and not is_mail_host(banner)
 
 
 @pytest.mark.parametrize("fail_mode", ["closed", "open"])
@@ -209,7 +143,7 @@ def test_while_gates_die_again_and_again_fail_mode_decides(lab, fail_mode):
     lab.cli("reload")
     wait_for("the keeper gives up on them for now", lab.kill_gates, 30)
     for port in (25, 143):
-        assert refused(lab, GOOD4, port) if fail_mode == "closed" else is_mail_host(lab.banner(port=port))
+        assert lab.refused(GOOD4, port) if fail_mode == "closed" else is_mail_host(lab.banner(port=port))
     wait_for("they work again", lambda: is_gate(lab.banner()), 30)
     lab.deliver(GOOD4)
     lab.write_conf(fail_mode="closed")
@@ -238,7 +172,7 @@ def test_a_new_port_of_the_bridge_is_guarded_too(lab):
 
 
 def test_another_program_takes_over_and_the_session_goes_on(lab):
-    client = begin(lab)
+    client = lab.begin()
     lab.cli("upgrade")
     wait_for("the other one has taken over", lambda: len(lab.events("handover")) > 0, 20)
     wait_for("it is in force", lambda: lab.cli("verify", check=False).returncode == 0, 20)
@@ -262,7 +196,7 @@ def test_a_reload_without_interception_takes_it_off_and_one_with_it_puts_it_back
 
 
 def test_stopping_gives_the_port_back_and_breaks_no_session(lab):
-    client = begin(lab)
+    client = lab.begin()
     assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
     assert client.docmd("DATA")[0] == 354
     lab.daemon.send_signal(signal.SIGTERM)
