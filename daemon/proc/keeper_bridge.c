@@ -133,7 +133,7 @@ static void drop_doubles(struct nft_table *table)
 int bridge_plan(struct nft_table *table, struct xdp_bridge_plan *out_plan,
 		char problem[KEEPER_PROBLEM_MAX])
 {
-	struct xdp_bridge_plan plan = {.mark_connection = table->local_mark,
+	struct xdp_bridge_plan plan = {.mark_connection = table->in_mark,
 				       .mark_new = MARK_NEW};
 	int err = 0;
 

@@ -3,7 +3,7 @@
  * proc/keeper_intercept - connections to guarded ports are led to the gates, and back out in the clients' names.
  *
  * The mail host goes on listening where it always did, and sees its clients' own addresses: table inet postern
- * (sys/nft) and one routing rule (sys/netlink) do it. The keeper alone changes them, puts them back when somebody
+ * (sys/nft) and routing rules (sys/netlink) do it. The keeper alone changes them, puts them back when somebody
  * else has flushed them, and takes them off at the end. While the gates die again and again, and if the keeper itself
  * is killed, fail-mode of the service decides what becomes of its connections.
  */
@@ -23,12 +23,15 @@
 #include "sys/sock.h"
 
 #define MARK_GATE 0x706eu /* "pn": sent by a gate in a client's name */
-#define MARK_LOCAL \
-	0x706fu	   /* "po": to be delivered to this host, whatever its address says */
-#define TABLE 112u /* the routing table that does so */
+#define MARK_OUT \
+	0x706fu /* "po": sent by this host, and to be delivered to it, whatever its address says */
+#define MARK_IN 0x7071u /* "pq": the same, where it comes in */
+#define TABLE	112u	/* the routing table that does so */
 /* Gates that have died so often that the next start is put off so long do not work. */
 #define GATES_PATIENCE_MS 800u
 #define REPAIR_PAUSE_MS	  100u /* others change nftables in several steps */
+
+static const struct netlink_route route = {MARK_IN, MARK_OUT, TABLE};
 
 static_assert(NFT_INTERFACES_MAX >= CONF_INTERFACES_MAX, "all interfaces fit");
 
@@ -51,7 +54,8 @@ static int table_of(const struct keeper *keeper, const struct conf *conf,
 {
 	memset(out_table, 0, sizeof(*out_table));
 	out_table->gate_mark = MARK_GATE;
-	out_table->local_mark = MARK_LOCAL;
+	out_table->in_mark = MARK_IN;
+	out_table->out_mark = MARK_OUT;
 	out_table->interface_count = conf->interface_count;
 	for (uint8_t i = 0; i < conf->interface_count; i++)
 		(void)text_copy(out_table->interfaces[i],
@@ -97,7 +101,7 @@ static int put_in_force(struct keeper *keeper, const struct conf *conf,
 	if (!err)
 		err = bridge_plan(table, &plan, problem);
 	if (!err)
-		err = netlink_route_add(MARK_LOCAL, TABLE);
+		err = netlink_route_add(&route);
 	if (!err)
 		err = nft_apply(table);
 	/* After nftables, which has to know what to do with what is taken off a bridge. */
@@ -117,7 +121,7 @@ int intercept_take_off(void)
 {
 	const int bridge_err = xdp_bridge_remove();
 	int err = nft_remove();
-	const int route_err = netlink_route_remove(MARK_LOCAL, TABLE);
+	const int route_err = netlink_route_remove(&route);
 
 	/* A kernel without nftables has nothing of ours in it. */
 	if (err == -EOPNOTSUPP || err == -EPROTONOSUPPORT)

@@ -40,20 +40,27 @@ struct netlink_request {
  */
 int netlink_talk(const struct netlink_request *request) MUST_CHECK;
 
+/* What is to be delivered to this host, whatever its address says. */
+struct netlink_route {
+	uint32_t in_mark;  /* on packets that come in */
+	uint32_t out_mark; /* on packets that this host sends */
+	uint32_t
+		table; /* number of the routing table that is used for it, and for nothing else */
+};
+
 /**
  * netlink_route_add - packets with a mark are delivered to this host, IPv4 and IPv6.
- * @mark: of the packets
- * @table: number of the routing table that is used for it, and for nothing else
  *
- * A rule "fwmark MARK lookup TABLE" and a route "local default dev lo table TABLE". What is there
- * already stays. A host without IPv6 gets IPv4 alone.
+ * Rules that say "fwmark MARK lookup TABLE", and a route "local default dev lo table TABLE". What is there
+ * already stays. A host without IPv6 gets IPv4 alone. No setting of rp_filter, accept_local or src_valid_mark is in
+ * its way, and none is changed.
  *
  * Return: 0; -errno.
  */
-int netlink_route_add(uint32_t mark, uint32_t table) MUST_CHECK;
+int netlink_route_add(const struct netlink_route *route) MUST_CHECK;
 
-/* Take both away again; what is not there is fine. Return: 0; -errno. */
-int netlink_route_remove(uint32_t mark, uint32_t table) MUST_CHECK;
+/* Take it all away again; what is not there is fine. Return: 0; -errno. */
+int netlink_route_remove(const struct netlink_route *route) MUST_CHECK;
 
 #define NETLINK_PORTS_MAX 64u
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sys/netlink_route - the rule and the route that bring marked packets to this host. See netlink.h.
+ * sys/netlink_route - the rules and the route that bring marked packets to this host. See netlink.h.
  */
 #include "sys/netlink.h"
 
@@ -14,11 +14,24 @@
 #include <libmnl/libmnl.h>
 
 #define ROUTE_MESSAGE_MAX 512u
-/* Ahead of the main table's (32766). A number of our own, so that the same rule is not there twice. */
-#define RULE_PRIORITY 28783u
+/*
+ * Ahead of the main table's (32766). Numbers of our own, so that the same rule is not there twice.
+ *
+ *   ARRIVING iif lo fwmark IN goto END
+ *   IN       fwmark IN lookup TABLE
+ *   OUT      fwmark OUT lookup TABLE
+ *   END      nop
+ *
+ * The first is for rp_filter: where src_valid_mark is set (WireGuard does so) the kernel looks, as if from lo and with
+ * the packet's mark, where the sender would be reached. That has to be the way it always was, or the packet is dropped.
+ */
+#define RULE_ARRIVING 28781u
+#define RULE_IN	      28782u
+#define RULE_OUT      28783u
+#define RULE_END      28784u
 
 struct route_change {
-	uint32_t mark, table;
+	const struct netlink_route *route;
 	uint8_t family;
 	bool is_removal;
 };
@@ -47,7 +60,9 @@ static int talk(const struct nlmsghdr *head)
 	return netlink_talk(&request);
 }
 
-static int change_rule(const struct route_change *change)
+/* @mark: 0: of every packet. */
+static int change_rule(const struct route_change *change, uint32_t priority,
+		       uint8_t action, uint32_t mark)
 {
 	char bytes[ROUTE_MESSAGE_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *head =
@@ -56,11 +71,18 @@ static int change_rule(const struct route_change *change)
 	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(head, sizeof(*rule));
 
 	rule->family = change->family;
-	rule->action = FR_ACT_TO_TBL;
-	mnl_attr_put_u32(head, FRA_FWMARK, change->mark);
-	mnl_attr_put_u32(head, FRA_FWMASK, UINT32_MAX);
-	mnl_attr_put_u32(head, FRA_TABLE, change->table);
-	mnl_attr_put_u32(head, FRA_PRIORITY, RULE_PRIORITY);
+	rule->action = action;
+	mnl_attr_put_u32(head, FRA_PRIORITY, priority);
+	if (mark) {
+		mnl_attr_put_u32(head, FRA_FWMARK, mark);
+		mnl_attr_put_u32(head, FRA_FWMASK, UINT32_MAX);
+	}
+	if (action == FR_ACT_TO_TBL)
+		mnl_attr_put_u32(head, FRA_TABLE, change->route->table);
+	if (action == FR_ACT_GOTO) {
+		mnl_attr_put_strz(head, FRA_IIFNAME, "lo");
+		mnl_attr_put_u32(head, FRA_GOTO, RULE_END);
+	}
 	return talk(head);
 }
 
@@ -79,7 +101,7 @@ static int change_route(const struct route_change *change)
 	route->rtm_type = RTN_LOCAL;
 	route->rtm_scope = change->is_removal ? RT_SCOPE_NOWHERE : RT_SCOPE_HOST;
 	route->rtm_protocol = change->is_removal ? RTPROT_UNSPEC : RTPROT_STATIC;
-	mnl_attr_put_u32(head, RTA_TABLE, change->table);
+	mnl_attr_put_u32(head, RTA_TABLE, change->route->table);
 	mnl_attr_put_u32(head, RTA_OIF, loopback);
 	return talk(head);
 }
@@ -100,32 +122,56 @@ static bool is_without_family(const struct route_change *change, int err)
 		err == -EACCES);
 }
 
-static int change_both(uint32_t mark, uint32_t table, bool is_removal)
+/* The route, and then the rules, the target of a jump before the jump. Goes on after a failure and returns the first. */
+static int change_family(const struct route_change *change)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-	int first = 0;
+	const struct {
+		uint32_t priority;
+		uint8_t action;
+		uint32_t mark;
+	} rules[] = {
+		{RULE_END, FR_ACT_NOP, 0},
+		{RULE_ARRIVING, FR_ACT_GOTO, change->route->in_mark},
+		{RULE_IN, FR_ACT_TO_TBL, change->route->in_mark},
+		{RULE_OUT, FR_ACT_TO_TBL, change->route->out_mark},
+	};
+	int first = change_route(change);
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		const struct route_change change = {mark, table, families[i], is_removal};
-		int err = change_route(&change);
+	if (is_settled(change, first))
+		first = 0;
+	if (first && !change->is_removal)
+		return first;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		int err = change_rule(change, rules[i].priority, rules[i].action,
+				      rules[i].mark);
 
-		if (err && is_settled(&change, err))
-			err = 0;
-		if (!err)
-			err = change_rule(&change);
-		if (err && !is_settled(&change, err) &&
-		    !is_without_family(&change, err) && !first)
+		if (err && !is_settled(change, err) && !first)
 			first = err;
 	}
 	return first;
 }
 
-int netlink_route_add(uint32_t mark, uint32_t table)
+static int change_both(const struct netlink_route *route, bool is_removal)
 {
-	return change_both(mark, table, false);
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	int first = 0;
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		const struct route_change change = {route, families[i], is_removal};
+		int err = change_family(&change);
+
+		if (err && !is_without_family(&change, err) && !first)
+			first = err;
+	}
+	return first;
 }
 
-int netlink_route_remove(uint32_t mark, uint32_t table)
+int netlink_route_add(const struct netlink_route *route)
 {
-	return change_both(mark, table, true);
+	return change_both(route, false);
+}
+
+int netlink_route_remove(const struct netlink_route *route)
+{
+	return change_both(route, true);
 }

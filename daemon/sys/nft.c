@@ -5,17 +5,17 @@
  *   table inet postern {
  *     set guarded { type inet_service; elements = { 25, ... } }
  *     chain gates {
- *       tcp dport 25 meta nfproto ipv4 meta mark set LOCAL tproxy ip to 127.0.0.1:GATE accept
- *       tcp dport 25 meta nfproto ipv6 meta mark set LOCAL tproxy ip6 to [::1]:GATE accept
+ *       tcp dport 25 meta nfproto ipv4 meta mark set IN tproxy ip to 127.0.0.1:GATE accept
+ *       tcp dport 25 meta nfproto ipv6 meta mark set IN tproxy ip6 to [::1]:GATE accept
  *       tcp dport 25 reject with tcp reset
  *     }
  *     chain prerouting { type filter hook prerouting priority mangle
- *       meta l4proto tcp socket transparent 1 meta mark set LOCAL
+ *       meta l4proto tcp socket transparent 1 meta mark set IN
  *       iifname "eth0" [meta mark ...] tcp dport @guarded jump gates
  *     }
  *     chain output { type route hook output priority mangle
- *       meta mark GATE ct mark set LOCAL
- *       ct direction reply ct mark LOCAL meta mark set LOCAL
+ *       meta mark GATE ct mark set OUT
+ *       ct direction reply ct mark OUT meta mark set OUT
  *     }
  *   }
  */
@@ -136,9 +136,9 @@ static void put_port(struct nft_batch *batch, const struct nft_table *table,
 
 	if (to_gate) {
 		nft_batch_rule(batch, GATES_CHAIN,
-			       nft_rule_tproxy(NFPROTO_IPV4, port, table->local_mark));
+			       nft_rule_tproxy(NFPROTO_IPV4, port, table->in_mark));
 		nft_batch_rule(batch, GATES_CHAIN,
-			       nft_rule_tproxy(NFPROTO_IPV6, port, table->local_mark));
+			       nft_rule_tproxy(NFPROTO_IPV6, port, table->in_mark));
 	}
 	if (port->way == NFT_TO_GATE || port->way == NFT_REFUSE)
 		nft_batch_rule(batch, GATES_CHAIN, nft_rule_reset(port->port));
@@ -148,15 +148,15 @@ static void put_rules(struct nft_batch *batch, const struct nft_table *table)
 {
 	for (size_t i = 0; i < table->port_count; i++)
 		put_port(batch, table, &table->ports[i]);
-	nft_batch_rule(batch, PREROUTING_CHAIN, nft_rule_sockets(table->local_mark));
+	nft_batch_rule(batch, PREROUTING_CHAIN, nft_rule_sockets(table->in_mark));
 	for (size_t i = 0; i < table->interface_count; i++)
 		nft_batch_rule(batch, PREROUTING_CHAIN,
 			       nft_rule_guarded(table->interfaces[i], table->marks[i],
 						GUARDED_SET, GUARDED_SET_ID,
 						GATES_CHAIN));
 	nft_batch_rule(batch, OUTPUT_CHAIN,
-		       nft_rule_note(table->gate_mark, table->local_mark));
-	nft_batch_rule(batch, OUTPUT_CHAIN, nft_rule_answers(table->local_mark));
+		       nft_rule_note(table->gate_mark, table->out_mark));
+	nft_batch_rule(batch, OUTPUT_CHAIN, nft_rule_answers(table->out_mark));
 }
 
 size_t nft_rules_wanted(const struct nft_table *table)

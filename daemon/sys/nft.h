@@ -41,8 +41,8 @@ struct nft_table {
 	struct nft_port ports[NFT_PORTS_MAX]; /* each port once */
 	size_t port_count;
 	uint32_t gate_mark; /* on what a gate sends to a backend in a client's name */
-	uint32_t
-		local_mark; /* on what is to be delivered to this host: sys/netlink routes it */
+	/* On what is to be delivered to this host, where it comes in and where it goes out: sys/netlink routes it. */
+	uint32_t in_mark, out_mark;
 };
 
 /**

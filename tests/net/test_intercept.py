@@ -2,7 +2,8 @@
 """In front of a mail host on which nothing is changed: on the same host, and on a router in front of it.
 
 Same host: Postfix listens on *:25 of the gate's namespace. Router: it listens in the mail namespace, whose default
-route is the gate; clients connect to its own address. The admin has set rp_filter to strict before posternd starts.
+route is the gate; clients connect to its own address. The admin has set rp_filter to strict before posternd starts, and src_valid_mark,
+as WireGuard does.
 """
 import re
 import signal
@@ -18,7 +19,8 @@ from postern_lab import wait_for
 class StrictLab(InterceptLab):
     def prepare(self):
         for interface in ("all", "default", "lo", "nic", "inner"):
-            self.network.run("gate", "sysctl", "-qw", f"net.ipv4.conf.{interface}.rp_filter=1")
+            for key in ("rp_filter", "src_valid_mark"):
+                self.network.run("gate", "sysctl", "-qw", f"net.ipv4.conf.{interface}.{key}=1")
 
 
 @pytest.fixture(scope="module", params=["same host", "router"])

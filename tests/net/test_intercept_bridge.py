@@ -11,7 +11,7 @@ from postern_lab import wait_for
 
 
 class BridgeLab(InterceptLab):
-    """filtering: whether netfilter looks at bridged packets, too (br_netfilter); then rp_filter is strict as well."""
+    """filtering: whether netfilter looks at bridged packets, too (br_netfilter); then rp_filter is strict as well, with src_valid_mark."""
 
     def __init__(self, tag, filtering=0):
         super().__init__(tag, "bridge")
@@ -22,7 +22,8 @@ class BridgeLab(InterceptLab):
             path = f"net.bridge.bridge-nf-call-{table}"
             self.network.run("gate", "sysctl", "-qw", f"{path}={self.filtering}", check=bool(self.filtering))
         for interface in ("all", "default", "br0", "outer", "inner"):
-            self.network.run("gate", "sysctl", "-qw", f"net.ipv4.conf.{interface}.rp_filter={self.filtering}")
+            for key in ("rp_filter", "src_valid_mark"):
+                self.network.run("gate", "sysctl", "-qw", f"net.ipv4.conf.{interface}.{key}={self.filtering}")
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["plain", "br_netfilter"])
