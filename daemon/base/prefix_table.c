@@ -478,16 +478,22 @@ void prefix_table_row(const struct prefix_table *table, size_t index,
 		row6_read(&table_rows6(table)[index - table->count4], out_row);
 }
 
-bool prefix_table_has_inside(const struct prefix_table *table,
-			     const struct prefix *prefix)
+size_t prefix_table_after(const struct prefix_table *table, const struct prefix *prefix)
 {
 	const bool is_v4 = prefix->addr.family == ADDR_V4;
 	const struct key key = key_of_prefix(&prefix->addr, prefix->len);
-	const uint32_t next = table_rank(table, is_v4, &key);
-	struct key row;
 
-	if (next >= prefix_table_count_family(table, prefix->addr.family))
+	return (is_v4 ? 0 : (size_t)table->count4) + table_rank(table, is_v4, &key);
+}
+
+bool prefix_table_has_inside(const struct prefix_table *table,
+			     const struct prefix *prefix)
+{
+	const size_t next = prefix_table_after(table, prefix);
+	struct prefix_row row;
+
+	if (next >= prefix_table_count(table))
 		return false;
-	row = table_key(table, is_v4, next);
-	return key_contains(&key, &row);
+	prefix_table_row(table, next, &row);
+	return prefix_covers(prefix, &row.prefix);
 }

@@ -94,6 +94,9 @@ size_t prefix_table_count_family(const struct prefix_table *table,
 void prefix_table_row(const struct prefix_table *table, size_t index,
 		      struct prefix_row *out_row);
 
+/* Number of the first row behind a prefix in the order, whatever it is; prefix_table_count(): none. */
+size_t prefix_table_after(const struct prefix_table *table, const struct prefix *prefix);
+
 /* Is there a row that lies strictly inside this prefix (longer than it)? */
 bool prefix_table_has_inside(const struct prefix_table *table,
 			     const struct prefix *prefix);

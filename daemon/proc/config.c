@@ -382,12 +382,7 @@ static void warn_doubtful(struct config_fill *fill)
 	struct config_report *report = &fill->config->report;
 	struct config_place whole = {fill->source->path, 0, 0};
 
-	if (conf->xdp == XDP_WISH_OFF)
-		report_warning(
-			report, whole,
-			"xdp = off: nothing is dropped in the kernel; the gates refuse what "
-			"they can, and tcp services are not guarded at all");
-	else if (conf->interface_count == 0)
+	if (conf->interface_count == 0)
 		report_warning(
 			report, whole,
 			"interfaces is empty: nothing is dropped in the kernel; set it to the "

@@ -40,29 +40,50 @@ static int load_config(const char *path, struct config **out_config)
 	return err;
 }
 
-/* Opens the kernel side, if anything is to be dropped there; else takes off what is left of it. */
+/* What is left of an earlier run. */
+static void take_xdp_off(const struct conf *conf)
+{
+	const int err = xdp_detach_all(conf->pin_dir);
+
+	if (err && err != -ENOENT && err != -EMEDIUMTYPE)
+		log_warn("event=warning what=detach path=%s reason=\"%s\"", conf->pin_dir,
+			 strerror(-err));
+}
+
+/* Does this kernel, or what this process runs in, have no XDP for us at all? */
+static bool has_no_xdp(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOSYS || err == -EOPNOTSUPP ||
+	       err == -ENODEV;
+}
+
+/* Opens the kernel side, if anything is to be dropped there by XDP; else takes off what is left of it. */
 static int open_kernel(struct keeper *keeper, const struct conf *conf)
 {
 	int err;
 
 	if (conf->xdp == XDP_WISH_OFF || conf->interface_count == 0) {
-		err = xdp_detach_all(conf->pin_dir);
-		if (err && err != -ENOENT && err != -EMEDIUMTYPE)
-			log_warn("event=warning what=detach path=%s reason=\"%s\"",
-				 conf->pin_dir, strerror(-err));
+		take_xdp_off(conf);
 		log_warn(
-			"event=kernel-off reason=\"%s: nothing is dropped in the kernel\"",
-			conf->xdp == XDP_WISH_OFF ? "xdp = off" : "interfaces is empty");
+			"event=kernel-off reason=\"%s\"",
+			conf->interface_count
+				? "xdp = off: nftables drops instead, which costs more"
+				: "interfaces is empty: nothing is dropped in the kernel");
 		return 0;
 	}
 	err = setup_bpffs(conf->pin_dir);
-	if (err)
+	if (!err) {
+		err = xdp_open(conf->pin_dir, conf->limits.bans_max, &keeper->xdp);
+		if (err)
+			log_error("event=error what=xdp reason=\"%s: %s\"",
+				  strerror(-err), xdp_problem());
+	}
+	if (!err || !has_no_xdp(err))
 		return err;
-	err = xdp_open(conf->pin_dir, conf->limits.bans_max, &keeper->xdp);
-	if (err)
-		log_error("event=error what=xdp reason=\"%s: %s\"", strerror(-err),
-			  xdp_problem());
-	return err;
+	log_warn(
+		"event=kernel-off reason=\"no XDP here: nftables drops instead, which costs "
+		"more\"");
+	return 0;
 }
 
 /* The snapshot, the kernel's side of it, and the listeners. */
@@ -89,6 +110,8 @@ static int put_in_force(struct keeper *keeper, struct config *config)
 		err = intercept_apply(keeper, snapshot.conf, problem);
 	if (!err)
 		err = kernel_attach(keeper, snapshot.conf, problem);
+	if (!err)
+		err = fence_apply(keeper, &snapshot, problem);
 	if (!err)
 		kernel_detach_others(keeper, snapshot.conf);
 	else
@@ -391,6 +414,7 @@ static void keeper_free(struct keeper **keeper)
 	handover_end(k);
 	tls_free(k);
 	intercept_end(k);
+	fence_free(k);
 	if (k->base)
 		event_base_free(k->base);
 	listeners_undo(k, k->listener_count);
@@ -454,8 +478,13 @@ int keeper_main(const char *config_path)
 
 int keeper_detach(const char *pin_dir)
 {
-	const int intercept_err = intercept_take_off();
-	int err = xdp_detach_all(pin_dir);
+	int intercept_err;
+	int err;
+
+	/* A posternd that runs is to see who did it, and not to put it back. */
+	nft_call_detach();
+	intercept_err = intercept_take_off(true);
+	err = xdp_detach_all(pin_dir);
 
 	if (intercept_err) {
 		(void)fprintf(stderr, "posternd --detach: nftables and routes: %s\n",

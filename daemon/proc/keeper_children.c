@@ -258,8 +258,10 @@ static void child_on_message(void *context, struct channel *channel,
 	}
 	child->is_ready = true;
 	intercept_gates_changed(keeper);
-	if (child->role == ROLE_LEDGER)
+	if (child->role == ROLE_LEDGER) {
 		children_take_memories(keeper);
+		fence_settle(keeper);
+	}
 	keeper_on_ready(keeper);
 }
 

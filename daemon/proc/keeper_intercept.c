@@ -117,12 +117,17 @@ static int put_in_force(struct keeper *keeper, const struct conf *conf,
 	return 0;
 }
 
-int intercept_take_off(void)
+int intercept_take_off(bool with_fence)
 {
 	const int bridge_err = xdp_bridge_remove();
-	int err = nft_remove();
-	const int route_err = netlink_route_remove(&route);
+	size_t fence_rules = 0;
+	int route_err;
+	int err = nft_fence_rules(&fence_rules);
 
+	/* Else what drops addresses in the same table goes on doing so. */
+	if (!err)
+		err = fence_rules && !with_fence ? nft_remove_rules() : nft_remove();
+	route_err = netlink_route_remove(&route);
 	/* A kernel without nftables has nothing of ours in it. */
 	if (err == -EOPNOTSUPP || err == -EPROTONOSUPPORT)
 		err = 0;
@@ -142,7 +147,7 @@ static int put_out_of_force(struct keeper *keeper, char problem[KEEPER_PROBLEM_M
 	if (!keeper->intercept.is_on && (nft_rules(&rules) || rules == 0))
 		err = xdp_bridge_remove();
 	else
-		err = intercept_take_off();
+		err = intercept_take_off(false);
 	keeper->intercept.is_on = false;
 	if (err)
 		explain(err, problem);
@@ -196,7 +201,7 @@ void intercept_end(struct keeper *keeper)
 	xdp_bridge_close(&keeper->bridge.program);
 	if (!keeper->intercept.is_on)
 		return;
-	err = intercept_take_off();
+	err = intercept_take_off(false);
 	if (err)
 		log_error("event=error what=intercept reason=\"%s\"", strerror(-err));
 }
@@ -252,13 +257,23 @@ void intercept_host_changed(struct keeper *keeper)
 static void on_pause_over(evutil_socket_t fd, short what, void *context)
 {
 	struct keeper *keeper = context;
+	const struct nft_watched seen = keeper->intercept.seen;
 	size_t count = 0;
 	int err;
 
 	(void)fd;
 	(void)what;
+	keeper->intercept.seen = (struct nft_watched){.is_ours = seen.is_ours};
+	fence_on_change(keeper, &seen);
 	if (!keeper->intercept.is_on)
 		return;
+	if (seen.by_detach) {
+		keeper->intercept.is_on = false;
+		log_warn(
+			"event=intercept reason=\"posternd --detach took it off: clients reach the "
+			"mail host itself until a restart\"");
+		return;
+	}
 	err = nft_rules(&count);
 	if (err)
 		log_error("event=error what=intercept reason=\"%s\"", strerror(-err));
@@ -275,7 +290,7 @@ static void on_change(evutil_socket_t fd, short what, void *context)
 	struct keeper *keeper = context;
 
 	(void)what;
-	nft_watch_take(fd);
+	nft_watch_take(fd, &keeper->intercept.seen);
 	if (!event_pending(keeper->intercept.pause, EV_TIMEOUT, NULL))
 		(void)event_add(keeper->intercept.pause, &pause);
 }
@@ -287,7 +302,7 @@ int intercept_watch(struct keeper *keeper)
 
 	/* Then there is no nftables, and nothing of ours in it to be looked after. */
 	if (err)
-		return intercept->is_on ? err : 0;
+		return intercept->is_on || keeper->fence.is_on ? err : 0;
 	intercept->pause = evtimer_new(keeper->base, on_pause_over, keeper);
 	intercept->watch = event_new(keeper->base, intercept->watch_fd,
 				     EV_READ | EV_PERSIST, on_change, keeper);

@@ -317,39 +317,60 @@ enum xdp_mode kernel_mode(const struct keeper *keeper, const char *interface)
 	return keeper->interfaces[i].got;
 }
 
+/* Once, and not at each try. */
+static void tell_fenced(const struct keeper_interface *interface, int err)
+{
+	if (err == -EBUSY)
+		log_warn(
+			"event=attach interface=%s mode=nftables reason=\"an XDP program of "
+			"somebody else is attached to it: nftables drops instead, which costs "
+			"more; take that program off to have XDP\"",
+			interface->name);
+	else
+		log_warn(
+			"event=attach interface=%s mode=nftables reason=\"XDP cannot be attached "
+			"(%s%s%.256s): nftables drops instead, which costs more\"",
+			interface->name, strerror(-err), xdp_problem()[0] ? ": " : "",
+			xdp_problem());
+}
+
+static void tell_attached(const struct conf *conf,
+			  const struct keeper_interface *interface)
+{
+	if (interface->got == XDP_NATIVE)
+		log_info("event=attach interface=%s mode=native", interface->name);
+	else if (conf->xdp == XDP_WISH_GENERIC)
+		log_info("event=attach interface=%s mode=generic", interface->name);
+	else
+		log_warn(
+			"event=attach interface=%s mode=generic reason=\"its driver has no native "
+			"XDP: a dropped packet costs some three times as much\"",
+			interface->name);
+}
+
+/* An interface that is there and cannot have XDP is for the second fence: no failure here. */
 static int attach_one(struct keeper *keeper, const struct conf *conf, const char *name,
 		      char problem[KEEPER_PROBLEM_MAX])
 {
 	const uint8_t at = interface_find(keeper, name);
 	struct keeper_interface *interface = &keeper->interfaces[at];
+	const bool was_fenced = at < keeper->interface_count && interface->is_fenced;
 	const bool is_new = xdp_link_state(conf->pin_dir, name) != XDP_LINK_ON;
-	enum xdp_mode got;
+	enum xdp_mode got = XDP_OFF;
 	int err = xdp_attach(keeper->xdp, name, mode_wanted(conf), &got);
 
-	if (err == -EBUSY) {
-		(void)snprintf(
-			problem, KEEPER_PROBLEM_MAX,
-			"interface %s: an XDP program of somebody else is attached to it: "
-			"take it off, or take the interface out of interfaces",
-			name);
-		return err;
-	}
-	if (err)
+	if (err == -ENODEV || err == -ENOMEM)
 		return problem_set(problem, err, "attaching to interface", name);
 	(void)text_copy(interface->name, sizeof(interface->name), name);
 	interface->got = got;
-	interface->is_new = is_new;
+	interface->is_new = is_new && !err;
+	interface->is_fenced = err != 0;
 	if (at == keeper->interface_count)
 		keeper->interface_count++;
-	if (got == XDP_NATIVE)
-		log_info("event=attach interface=%s mode=native", name);
-	else if (conf->xdp == XDP_WISH_GENERIC)
-		log_info("event=attach interface=%s mode=generic", name);
-	else
-		log_warn(
-			"event=attach interface=%s mode=generic reason=\"its driver has no native "
-			"XDP: a dropped packet costs some three times as much\"",
-			name);
+	if (!err)
+		tell_attached(conf, interface);
+	else if (!was_fenced)
+		tell_fenced(interface, err);
 	return 0;
 }
 
@@ -361,10 +382,12 @@ int kernel_attach(struct keeper *keeper, const struct conf *conf,
 	if (!keeper->xdp)
 		return 0;
 	for (uint8_t i = 0; i < conf->interface_count && !err; i++) {
-		if (interface_find(keeper, conf->interfaces[i]) < keeper->interface_count)
+		const uint8_t at = interface_find(keeper, conf->interfaces[i]);
+
+		if (at < keeper->interface_count && !keeper->interfaces[at].is_fenced)
 			continue;
 		/* Those to go still stand in the table: there may be no room until they have gone. */
-		if (keeper->interface_count == CONF_INTERFACES_MAX) {
+		if (at == CONF_INTERFACES_MAX) {
 			(void)snprintf(
 				problem, KEEPER_PROBLEM_MAX,
 				"interface %s: too many at once: first take the others out",
@@ -400,9 +423,10 @@ void kernel_attach_lost(struct keeper *keeper)
 		char problem[KEEPER_PROBLEM_MAX];
 		int err;
 
-		/* NONE: by posternd --detach, which means it. */
-		if (at == keeper->interface_count ||
-		    xdp_link_state(conf->pin_dir, name) != XDP_LINK_LOST)
+		/* NONE: by posternd --detach, which means it; or it has the second fence. */
+		if (at == keeper->interface_count || keeper->fence.is_detached ||
+		    (!keeper->interfaces[at].is_fenced &&
+		     xdp_link_state(conf->pin_dir, name) != XDP_LINK_LOST))
 			continue;
 		err = attach_one(keeper, conf, name, problem);
 		if (err == -ENODEV && keeper->interfaces[at].got != XDP_OFF)

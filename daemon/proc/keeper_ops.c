@@ -51,7 +51,7 @@ static void edits_set(struct keeper *keeper, struct msg_bans *bans,
 	struct xdp_ban batch[MSG_BANS_MAX];
 	size_t at = 0;
 
-	if (count == 0)
+	if (count == 0 || !keeper->xdp)
 		return;
 	for (size_t i = 0; i < count; i++)
 		batch[i] = ban_of(&bans->bans[chosen[i]]);
@@ -79,7 +79,7 @@ static void edits_apply(struct keeper *keeper, struct msg_bans *bans)
 		struct msg_ban *ban = &bans->bans[i];
 		int err = edit_check(keeper, ban, now_ns);
 
-		if (!err && !keeper->xdp)
+		if (!err && !keeper->xdp && !keeper->fence.is_on)
 			err = -EOPNOTSUPP;
 		ban->error = (int16_t)err;
 		if (err)
@@ -91,8 +91,9 @@ static void edits_apply(struct keeper *keeper, struct msg_bans *bans)
 		/* Their order counts: the same address may be set before and after. */
 		edits_set(keeper, bans, chosen, count);
 		count = 0;
-		ban->error =
-			(int16_t)xdp_ban_remove(keeper->xdp, &ban->prefix, ban->policy);
+		if (keeper->xdp)
+			ban->error = (int16_t)xdp_ban_remove(keeper->xdp, &ban->prefix,
+							     ban->policy);
 	}
 	edits_set(keeper, bans, chosen, count);
 }
@@ -122,6 +123,7 @@ void ops_edit(struct keeper *keeper, const struct msg *msg)
 
 	answer.type = MSG_EDITS_DONE;
 	edits_apply(keeper, &answer.bans);
+	fence_edits(keeper, &answer.bans);
 	edits_log(&answer.bans);
 	child_send(keeper_ledger(keeper), &answer, -1);
 }
@@ -147,6 +149,9 @@ void ops_walk(struct keeper *keeper, const struct msg *msg)
 	if (keeper->xdp)
 		err = xdp_ban_walk(keeper->xdp, msg->ban_walk.restart != 0, bans,
 				   MSG_BANS_MAX, &count);
+	else
+		fence_walk(keeper, msg->ban_walk.restart != 0, bans, MSG_BANS_MAX,
+			   &count);
 	if (err) {
 		log_error("event=error what=ban-walk reason=\"%s\"", strerror(-err));
 		count = 0;
@@ -158,6 +163,14 @@ void ops_walk(struct keeper *keeper, const struct msg *msg)
 	child_send(keeper_ledger(keeper), &answer, -1);
 }
 
+static int ban_find(struct keeper *keeper, const struct msg_ban *ban,
+		    struct xdp_ban *out_ban)
+{
+	if (keeper->xdp)
+		return xdp_ban_get(keeper->xdp, &ban->prefix, ban->policy, out_ban);
+	return fence_find(keeper, &ban->prefix, ban->policy, out_ban) ? 0 : -ENOENT;
+}
+
 void ops_lookup(struct keeper *keeper, const struct msg *msg)
 {
 	struct msg answer = *msg;
@@ -167,9 +180,7 @@ void ops_lookup(struct keeper *keeper, const struct msg *msg)
 	for (uint32_t i = 0; i < answer.bans.count; i++) {
 		struct msg_ban *ban = &answer.bans.bans[i];
 		struct xdp_ban found;
-		int err = keeper->xdp ? xdp_ban_get(keeper->xdp, &ban->prefix,
-						    ban->policy, &found)
-				      : -ENOENT;
+		int err = ban_find(keeper, ban, &found);
 
 		if (!err)
 			ban_tell(ban, &found);

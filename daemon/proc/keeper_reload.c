@@ -60,14 +60,14 @@ static void keep_number(uint32_t *fresh, uint32_t old, const char *name, struct 
 static void keep_kernel(const struct keeper *keeper, struct conf *fresh, struct buf *out)
 {
 	const struct conf *old = keeper_conf(keeper);
-	const bool wants_xdp = fresh->xdp != XDP_WISH_OFF && fresh->interface_count > 0;
 
 	if (fresh->xdp != old->xdp) {
 		buf_puts(out, "\nxdp stays as it is: it takes a restart to change it");
 		fresh->xdp = old->xdp;
 	}
 	/* The rights to load a program have been given up, and to stop guarding takes more than a typo. */
-	if (wants_xdp != (keeper->xdp != NULL)) {
+	if (old->xdp != XDP_WISH_OFF &&
+	    (fresh->interface_count > 0) != (old->interface_count > 0)) {
 		buf_puts(
 			out,
 			"\ninterfaces stays as it is: from none to some, or from some to none, it "
@@ -181,6 +181,9 @@ static void change_undo(struct change *change)
 			  problem);
 	keeper->snapshot = old;
 	kernel_detach_others(keeper, old.conf);
+	if (fence_apply(keeper, &old, problem))
+		log_error("event=error what=reload reason=\"undoing it failed: %s\"",
+			  problem);
 }
 
 static int change_try(struct change *change)
@@ -196,6 +199,8 @@ static int change_try(struct change *change)
 		err = intercept_apply(keeper, change->snapshot.conf, change->problem);
 	if (!err)
 		err = kernel_apply(keeper, &change->snapshot, change->problem);
+	if (!err)
+		err = fence_apply(keeper, &change->snapshot, change->problem);
 	if (err)
 		change_undo(change);
 	return err;

@@ -5,9 +5,10 @@
  * The parts know each other only downwards:
  *
  *   keeper - keeper_reload - keeper_status, keeper_ops - keeper_children - keeper_listeners, keeper_kernel,
- *          keeper_intercept - keeper_bridge, keeper_handover - keeper_snapshot, keeper_setup, keeper_memory
+ *          keeper_intercept - keeper_bridge, keeper_fence, keeper_handover - keeper_snapshot, keeper_setup,
+ *          keeper_memory
  *   keeper - keeper_syns
- *   keeper - keeper_watch - keeper_children, keeper_intercept, keeper_kernel, keeper_snapshot
+ *   keeper - keeper_watch - keeper_children, keeper_intercept, keeper_fence, keeper_kernel, keeper_snapshot
  *   keeper, keeper_reload, keeper_children, keeper_status - keeper_tls
  */
 #ifndef PROC_KEEPER_STATE_H
@@ -22,6 +23,7 @@
 #include "proc/config.h"
 #include "proc/msg.h"
 #include "proc/snapshot.h"
+#include "sys/nft_fence.h"
 #include "sys/xdp.h"
 #include "sys/xdp_bridge.h"
 
@@ -29,6 +31,7 @@ struct channel;
 struct event;
 struct event_base;
 struct nft_table;
+struct prefix_set;
 
 #define KEEPER_CHILDREN_MAX	(2u + CONF_GATES_MAX) /* ledger, checker, gates */
 #define KEEPER_LISTENERS_MAX	(CONF_SERVICES_MAX * CONF_LISTEN_MAX)
@@ -83,7 +86,38 @@ struct keeper_memory {
 struct keeper_interface {
 	char name[16];
 	enum xdp_mode got;
-	bool is_new; /* attached by this run, not taken over from an earlier one */
+	bool is_new;	/* attached by this run, not taken over from an earlier one */
+	bool is_fenced; /* XDP cannot be attached: keeper_fence guards it */
+};
+
+/* A policy as the second fence has it. */
+struct keeper_fence_policy {
+	uint16_t id;
+	bool has_fine;	 /* its list has IPv6 entries inside a client's /64 */
+	uint64_t digest; /* of its list */
+	const struct prefix_table *table; /* in the snapshot in force, or about to be */
+	const char *name;		  /* in fence.wanted */
+};
+
+/* Where a walk through its bans stands. */
+struct keeper_fence_walk {
+	size_t cursor;
+	bool is_in_prefixes, is_over;
+};
+
+/* The second fence: nftables drops where XDP cannot. */
+struct keeper_fence {
+	bool is_on;
+	bool is_detached; /* by posternd --detach, which means it */
+	bool is_settling; /* the ledger has not said all bans yet: those of an earlier run hold */
+	struct nft_fence wanted; /* as it was put in force */
+	struct keeper_fence_policy policies[NFT_FENCE_POLICIES_MAX];
+	size_t rules;
+	struct prefix_set *bans;     /* of clients, exactly; NULL: no fence */
+	struct prefix_set *prefixes; /* of other lengths */
+	size_t bans_bytes, prefixes_bytes;
+	struct keeper_fence_walk walk;
+	uint64_t asleep_ns; /* of the host, when the ends were said */
 };
 
 /* Certificates and what else the gates' TLS needs. */
@@ -101,9 +135,10 @@ struct keeper_tls {
 /* What leads connections to the gates: nftables and a route. */
 struct keeper_intercept {
 	bool is_on;
-	bool is_released;    /* stopping: nothing new is led to the gates */
-	bool are_gates_down; /* they die again and again */
-	size_t rules;	     /* of our table, as it was put in force */
+	bool is_released;	 /* stopping: nothing new is led to the gates */
+	bool are_gates_down;	 /* they die again and again */
+	size_t rules;		 /* of our table, as it was put in force */
+	struct nft_watched seen; /* since the last look */
 	int watch_fd;
 	struct event *watch, *pause; /* NULL: none */
 };
@@ -174,6 +209,7 @@ struct keeper {
 	struct keeper_intercept intercept;
 	struct keeper_bridge bridge;
 	struct keeper_syns syns;
+	struct keeper_fence fence;
 	struct keeper_pending pending;
 	struct keeper_handover handover;
 	uint64_t generation; /* the last one that was given to a configuration */
@@ -263,8 +299,8 @@ void intercept_gates_changed(struct keeper *keeper);
 void intercept_release(struct keeper *keeper);
 /* Take everything off. */
 void intercept_end(struct keeper *keeper);
-/* The same, without a keeper. 0; -errno. */
-int intercept_take_off(void) MUST_CHECK;
+/* The same, without a keeper; the second fence with it, or not. 0; -errno. */
+int intercept_take_off(bool with_fence) MUST_CHECK;
 /* Rules that our table should have, and has. 0; -errno. */
 int intercept_rules(const struct keeper *keeper, size_t *out_wanted,
 		    size_t *out_there) MUST_CHECK;
@@ -293,6 +329,40 @@ int bridge_apply(struct keeper *keeper, const struct xdp_bridge_plan *plan,
 size_t bridge_ports_lost(const struct keeper *keeper);
 /* The bridge of which an interface is a port in front of the mail host; "": of none. */
 void bridge_name(const struct keeper *keeper, const char *interface, char out_name[16]);
+
+/* ---- keeper_fence: nftables drops on interfaces without XDP ---- */
+
+/* Bring it to a snapshot and to what XDP guards now; there may be none. 0; -errno: @problem says why, nothing has changed. */
+int fence_apply(struct keeper *keeper, const struct snapshot *wanted,
+		char problem[KEEPER_PROBLEM_MAX]) MUST_CHECK;
+/* The same with what is in force, when interfaces have changed. Logs. */
+void fence_refresh(struct keeper *keeper);
+/* Does it stand on this interface? */
+bool fence_guards(const struct keeper *keeper, const char *interface);
+/* The ledger has said all bans. */
+void fence_settle(struct keeper *keeper);
+/* Changes that have been made elsewhere, where they were to be made; what fails is said in its place. */
+void fence_edits(struct keeper *keeper, struct msg_bans *bans);
+/* Without XDP it is what is asked for bans: one of them, all of them. */
+bool fence_find(const struct keeper *keeper, const struct prefix *prefix, uint16_t policy,
+		struct xdp_ban *out_ban);
+void fence_walk(struct keeper *keeper, bool restart, struct xdp_ban *out_bans, size_t max,
+		size_t *out_count);
+/* Somebody changed nftables. */
+void fence_on_change(struct keeper *keeper, const struct nft_watched *seen);
+/* What it has counted, of one policy. false: it does not stand. */
+bool fence_counters(const struct keeper *keeper, const char *policy,
+		    struct nft_fence_counters *out_counters);
+
+/* A difference that was found. @prefix: NULL: it is not about one. */
+typedef void (*fence_difference_fn)(void *context, const char *policy,
+				    const struct prefix *prefix, const char *problem);
+/* Nftables against what should be in it. */
+void fence_verify(struct keeper *keeper, fence_difference_fn on_difference,
+		  void *context);
+/* The snapshot in force lies elsewhere now, with the same lists. */
+void fence_snapshot_moved(struct keeper *keeper);
+void fence_free(struct keeper *keeper);
 
 /* ---- keeper_handover ---- */
 

@@ -54,15 +54,18 @@ static json_t *interfaces_json(const struct keeper *keeper)
 	json_t *array = json_array();
 
 	for (uint8_t i = 0; i < conf->interface_count; i++) {
-		enum xdp_mode got = kernel_mode(keeper, conf->interfaces[i]);
+		const char *name = conf->interfaces[i];
+		const char *mode = fence_guards(keeper, name)
+					   ? "nftables"
+					   : mode_names[kernel_mode(keeper, name)];
 		char bridge[16];
 
-		bridge_name(keeper, conf->interfaces[i], bridge);
+		bridge_name(keeper, name, bridge);
 		(void)json_array_append_new(
-			array, json_pack("{s:s, s:s, s:s, s:o}", "name",
-					 conf->interfaces[i], "mode", mode_names[got],
-					 "wanted", wish_names[conf->xdp], "bridge",
-					 bridge[0] ? json_string(bridge) : json_null()));
+			array,
+			json_pack("{s:s, s:s, s:s, s:o}", "name", name, "mode", mode,
+				  "wanted", wish_names[conf->xdp], "bridge",
+				  bridge[0] ? json_string(bridge) : json_null()));
 	}
 	return array;
 }
@@ -102,12 +105,24 @@ static json_t *processes_json(const struct keeper *keeper)
 	return array;
 }
 
-static json_t *counters_json(const struct keeper *keeper, uint16_t id)
+/* Of both fences together: each packet comes to one of them. */
+static json_t *counters_json(const struct keeper *keeper,
+			     const struct conf_policy *policy)
 {
-	struct xdp_counters c;
+	struct nft_fence_counters fence = {0};
+	struct xdp_counters c = {0};
+	const bool has_fence = fence_counters(keeper, policy->name, &fence);
+	const bool has_xdp =
+		keeper->xdp && xdp_counters(keeper->xdp, policy->id, &c) == 0;
 
-	if (!keeper->xdp || xdp_counters(keeper->xdp, id, &c))
+	if (!has_fence && !has_xdp)
 		return json_null();
+	c.passed += fence.passed;
+	c.dropped_ban += fence.dropped_ban;
+	c.dropped_ban_prefix += fence.dropped_ban_prefix;
+	c.dropped_blacklisted += fence.dropped_blacklisted;
+	c.dropped_not_permitted += fence.dropped_not_permitted;
+	c.dropped_no_entry += fence.dropped_no_entry;
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "passed",
 			 (json_int_t)c.passed, "dropped_ban", (json_int_t)c.dropped_ban,
 			 "dropped_ban_prefix", (json_int_t)c.dropped_ban_prefix,
@@ -133,7 +148,7 @@ static json_t *policies_json(const struct keeper *keeper)
 			json_pack("{s:s, s:i, s:b, s:I, s:o}", "name", policy->name, "id",
 				  (int)policy->id, "enabled", (int)policy->enabled,
 				  "entries", (json_int_t)entries, "counters",
-				  counters_json(keeper, policy->id)));
+				  counters_json(keeper, policy)));
 	}
 	return array;
 }
@@ -377,9 +392,11 @@ static void verify_interfaces(const struct keeper *keeper, json_t *rows)
 		char text[128];
 		struct buf problem = BUF_OVER(text);
 
-		if (kernel_mode(keeper, conf->interfaces[i]) != XDP_OFF)
+		if (kernel_mode(keeper, conf->interfaces[i]) != XDP_OFF ||
+		    fence_guards(keeper, conf->interfaces[i]))
 			continue;
-		buf_printf(&problem, "no program of ours is attached to interface %s",
+		buf_printf(&problem,
+			   "neither XDP nor nftables of ours guards interface %s",
 			   conf->interfaces[i]);
 		row_add(rows, "kernel", NULL, text);
 	}
@@ -414,20 +431,37 @@ static void verify_bridge(const struct keeper *keeper, json_t *rows)
 	row_add(rows, "bridge", NULL, text);
 }
 
+static void verify_on_fence(void *context, const char *policy,
+			    const struct prefix *prefix, const char *problem)
+{
+	char addr[PREFIX_TEXT_MAX];
+	json_t *rows = context;
+
+	if (json_array_size(rows) < VERIFY_ROWS_MAX)
+		(void)json_array_append_new(
+			rows,
+			json_pack("{s:s, s:s?, s:s?, s:s}", "where", "nftables", "addr",
+				  prefix ? prefix_format(prefix, addr) : NULL, "policy",
+				  policy, "problem", problem));
+}
+
 void status_verify(struct keeper *keeper, uint32_t seq)
 {
 	json_t *rows = json_array();
 
 	verify_intercept(keeper, rows);
 	verify_bridge(keeper, rows);
+	fence_verify(keeper, verify_on_fence, rows);
 	if (keeper->xdp) {
 		verify_lists(keeper, rows);
 		verify_services(keeper, rows);
 		verify_limits(keeper, rows);
+	}
+	if (keeper->xdp || keeper->fence.is_on) {
 		verify_interfaces(keeper, rows);
 	} else {
 		row_add(rows, "kernel", NULL,
-			"nothing is dropped in the kernel: xdp = off, or no interface");
+			"nothing is dropped in the kernel: no interface, or taken off");
 	}
 	report_json(keeper, seq, rows);
 }

@@ -37,6 +37,7 @@ static void watch_protect(struct keeper *keeper)
 	close_fd(&keeper->snapshot_fd);
 	keeper->snapshot = snapshot;
 	keeper->snapshot_fd = fd;
+	fence_snapshot_moved(keeper);
 	for (size_t i = 0; i < keeper->child_count; i++)
 		if (keeper->children[i].channel)
 			child_send_conf(&keeper->children[i]);
@@ -52,6 +53,7 @@ static void watch_on_pause_over(evutil_socket_t fd, short what, void *context)
 		return;
 	kernel_attach_lost(keeper);
 	intercept_host_changed(keeper);
+	fence_refresh(keeper);
 	watch_protect(keeper);
 }
 

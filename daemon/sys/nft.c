@@ -30,6 +30,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <libnftnl/common.h>
@@ -49,6 +50,9 @@
 #define PREROUTING_CHAIN  "prerouting"
 #define OUTPUT_CHAIN	  "output"
 #define WATCH_DRAIN_MAX	  1000u
+#define WATCH_BYTES	  16384u /* the kernel puts several messages into one datagram */
+#define WATCH_TEXT_MAX	  64u
+#define DETACH_NAME	  "postern-detach"
 #define RULES_EACH_FAMILY 2u
 
 /* Whoever jumps stands before whom it jumps to: so they can be taken away one after the other. */
@@ -213,6 +217,17 @@ int nft_remove(void)
 	return nft_batch_commit(&batch);
 }
 
+int nft_remove_rules(void)
+{
+	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	int err = nft_batch_begin(&batch);
+
+	if (err)
+		return err;
+	put_nothing(&batch);
+	return nft_batch_commit(&batch);
+}
+
 /* ---- looking ------------------------------------------------------------------------------------------- */
 
 static int count_rule(void *context, const struct nlmsghdr *message)
@@ -266,13 +281,79 @@ int nft_watch_open(int *out_fd)
 	return 0;
 }
 
-void nft_watch_take(int fd)
+/* The name of a table in a message of nftables: its first attribute. Of the end of a change: who made it. */
+static bool watched_text(const char *bytes, size_t len, uint16_t type,
+			 char out[WATCH_TEXT_MAX])
 {
-	char byte;
+	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct nfgenmsg));
 
-	/* Whatever it was, or whether some were lost: the rules are counted. */
-	for (unsigned int i = 0; i < WATCH_DRAIN_MAX; i++)
-		if (recv(fd, &byte, sizeof(byte), 0) < 0 && errno != EINTR &&
-		    errno != ENOBUFS)
+	while (at + NLA_HDRLEN <= len) {
+		struct nlattr attr;
+		size_t text;
+
+		memcpy(&attr, bytes + at, sizeof(attr));
+		if (attr.nla_len < NLA_HDRLEN || attr.nla_len > len - at)
+			return false;
+		text = attr.nla_len - NLA_HDRLEN;
+		if ((attr.nla_type & NLA_TYPE_MASK) == type && text < WATCH_TEXT_MAX) {
+			memcpy(out, bytes + at + NLA_HDRLEN, text);
+			out[text] = '\0';
+			return true;
+		}
+		at += NLA_ALIGN(attr.nla_len);
+	}
+	return false;
+}
+
+static void watched_add(const char *bytes, size_t len, struct nft_watched *seen)
+{
+	char text[WATCH_TEXT_MAX] = "", own_name[WATCH_TEXT_MAX] = "";
+	struct nlmsghdr head;
+
+	memcpy(&head, bytes, sizeof(head));
+	if ((head.nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
+		seen->is_ours = seen->is_ours ||
+				(watched_text(bytes, len, NFTA_TABLE_NAME, text) &&
+				 strcmp(text, NFT_TABLE) == 0);
+		return;
+	}
+	/* The end of a change. */
+	(void)prctl(PR_GET_NAME, own_name);
+	if (seen->is_ours && watched_text(bytes, len, NFTA_GEN_PROC_NAME, text)) {
+		seen->by_detach = seen->by_detach || strcmp(text, DETACH_NAME) == 0;
+		seen->by_others = seen->by_others || strcmp(text, own_name) != 0;
+	}
+	seen->is_ours = false;
+}
+
+static void watched_read(const char *bytes, size_t len, struct nft_watched *seen)
+{
+	struct nlmsghdr head;
+
+	for (size_t at = 0; at + sizeof(head) <= len; at += NLMSG_ALIGN(head.nlmsg_len)) {
+		memcpy(&head, bytes + at, sizeof(head));
+		if (head.nlmsg_len < sizeof(head) || head.nlmsg_len > len - at)
 			break;
+		watched_add(bytes + at, head.nlmsg_len, seen);
+	}
+}
+
+void nft_watch_take(int fd, struct nft_watched *seen)
+{
+	char bytes[WATCH_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+	/* Whether some were lost: the rules are counted all the same. */
+	for (unsigned int i = 0; i < WATCH_DRAIN_MAX; i++) {
+		const ssize_t len = recv(fd, bytes, sizeof(bytes), 0);
+
+		if (len > 0)
+			watched_read(bytes, (size_t)len, seen);
+		else if (len < 0 && errno != EINTR && errno != ENOBUFS)
+			break;
+	}
+}
+
+void nft_call_detach(void)
+{
+	(void)prctl(PR_SET_NAME, DETACH_NAME);
 }

@@ -55,6 +55,9 @@ int nft_apply(const struct nft_table *table) MUST_CHECK;
 /* Take the whole table away, that of sys/nft_fence with it; that it is not there is fine. Return: 0; -errno. */
 int nft_remove(void) MUST_CHECK;
 
+/* Take away what nft_apply() made, and nothing else. Return: 0; -errno. */
+int nft_remove_rules(void) MUST_CHECK;
+
 /**
  * nft_rules - how many of the rules that nft_apply() makes are there now: who else changed them?
  * @out_count: 0: they are not there
@@ -74,7 +77,17 @@ size_t nft_rules_wanted(const struct nft_table *table);
  */
 int nft_watch_open(int *out_fd) MUST_CHECK;
 
-/* Take what has come. Never waits. */
-void nft_watch_take(int fd);
+/* What has been seen of changes to our table. */
+struct nft_watched {
+	bool by_others; /* that are no posternd */
+	bool by_detach; /* a posternd --detach, see nft_call_detach() */
+	bool is_ours;	/* the change that is being read is one of our table */
+};
+
+/* Take what has come. Never waits. @seen: added to. */
+void nft_watch_take(int fd, struct nft_watched *seen);
+
+/* From now on this process's changes are told from those of a posternd that guards. */
+void nft_call_detach(void);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 
-#define NFT_BATCH_MAX_BYTES	(256u << 20) /* lists of some millions of prefixes fit */
+#define NFT_BATCH_MAX_BYTES	(512u << 20) /* lists of some millions of prefixes fit */
 #define NFT_BATCH_MESSAGE_BYTES 4096u	     /* the longest message but one of elements */
 
 struct nftnl_rule;

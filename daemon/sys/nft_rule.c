@@ -21,6 +21,8 @@
 #include "sys/nft.h"
 
 #define TCP_DEST_PORT_AT   2u /* in the TCP header, RFC 9293 3.1 */
+#define IPV4_SOURCE_AT	   12u
+#define IPV6_SOURCE_AT	   8u
 #define INTERFACE_BYTES	   16u
 #define CT_DIRECTION_REPLY 1u
 
@@ -267,6 +269,87 @@ struct nftnl_rule *nft_rule_guarded(const char *interface, uint32_t mark, const 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SET_ID, set_id);
+	verdict(&rule, NFT_JUMP, chain);
+	return rule;
+}
+
+/* ---- rules of the fence ---------------------------------------------------------------------------------- */
+
+static void is_in(struct nftnl_rule **rule, const char *set)
+{
+	struct nftnl_expr *e = add(rule, "lookup");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
+}
+
+static void count(struct nftnl_rule **rule, const char *counter)
+{
+	struct nftnl_expr *e = add(rule, "objref");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, counter);
+}
+
+/* The source address into the first register; of IPv6 as many bits as are asked for. */
+static void load_source(struct nftnl_rule **rule, const struct nft_source *source)
+{
+	const uint8_t family = source->is_v6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	const uint32_t len =
+		source->is_v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+	struct in6_addr mask = {.s6_addr = {0}}, none = {.s6_addr = {0}};
+	struct nftnl_expr *e;
+
+	load_meta(rule, NFT_META_NFPROTO);
+	equals(rule, &family, sizeof(family));
+	e = add(rule, "payload");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET,
+			   source->is_v6 ? IPV6_SOURCE_AT : IPV4_SOURCE_AT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+	if (source->bits == 0)
+		return;
+	memset(mask.s6_addr, 0xff, source->bits / 8u);
+	e = add(rule, "bitwise");
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &none, len);
+}
+
+struct nftnl_rule *nft_rule_source(const struct nft_source *source, const char *counter,
+				   bool is_dropped)
+{
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+
+	if (source) {
+		load_source(&rule, source);
+		is_in(&rule, source->set);
+	}
+	count(&rule, counter);
+	verdict(&rule, is_dropped ? NF_DROP : NF_ACCEPT, NULL);
+	return rule;
+}
+
+struct nftnl_rule *nft_rule_ports(const char *set, const char *chain)
+{
+	struct nftnl_rule *rule = nftnl_rule_alloc();
+
+	is_tcp(&rule);
+	if (set) {
+		load_dest_port(&rule);
+		is_in(&rule, set);
+	}
 	verdict(&rule, NFT_JUMP, chain);
 	return rule;
 }

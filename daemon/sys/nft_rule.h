@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sys/nft_rule - the rules of postern's table, expression by expression. A part of sys/nft; used by it alone.
+ * sys/nft_rule - the rules of postern's table, expression by expression. A part of sys/nft; used by it and by
+ * sys/nft_fence.
  *
  * Each function returns a new rule, or NULL if there was no memory.
  */
@@ -35,6 +36,20 @@ struct nftnl_rule *nft_rule_note(uint32_t from, uint32_t to);
 /* iifname INTERFACE meta mark MARK tcp dport @SET jump CHAIN; a mark of 0 is not asked for */
 struct nftnl_rule *nft_rule_guarded(const char *interface, uint32_t mark, const char *set,
 				    uint32_t set_id, const char *chain);
+
+/* Which sources a rule is about. */
+struct nft_source {
+	const char *set;
+	bool is_v6;
+	uint8_t bits; /* how many of the address are looked at, whole bytes; 0: all */
+};
+
+/* ip saddr @SET counter name COUNTER drop; @source: NULL: all. Not dropped: accepted. */
+struct nftnl_rule *nft_rule_source(const struct nft_source *source, const char *counter,
+				   bool is_dropped);
+
+/* tcp dport @SET jump CHAIN; @set: NULL: all TCP */
+struct nftnl_rule *nft_rule_ports(const char *set, const char *chain);
 
 void nft_rule_place(struct nftnl_rule *rule, const char *table, const char *chain);
 void nft_rule_write(struct nftnl_rule *rule, struct nlmsghdr *message);

@@ -223,6 +223,10 @@ int xdp_syn_reports_fd(const struct xdp *xdp);
 size_t xdp_syn_reports_read(struct xdp *xdp, struct xdp_syn_report *out_reports,
 			    size_t max);
 
+/* Each ban there is, in any order; a walk that is under way goes on afterwards. 0; -errno, also of on_ban. */
+int xdp_ban_each(struct xdp *xdp, int (*on_ban)(void *context, const struct xdp_ban *ban),
+		 void *context) MUST_CHECK;
+
 /* Sum over the CPUs. */
 int xdp_counters(struct xdp *xdp, uint16_t policy,
 		 struct xdp_counters *out_counters) MUST_CHECK;

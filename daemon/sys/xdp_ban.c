@@ -377,3 +377,24 @@ int xdp_ban_walk(struct xdp *xdp, bool restart, struct xdp_ban *out_bans, size_t
 	*out_count = count;
 	return 0;
 }
+
+int xdp_ban_each(struct xdp *xdp, int (*on_ban)(void *context, const struct xdp_ban *ban),
+		 void *context)
+{
+	const struct xdp_walk under_way = xdp->walk;
+	struct xdp_ban bans[XDP_BATCH_MAX];
+	bool restart = true;
+	size_t count = 0;
+	int err;
+
+	xdp->walk = (struct xdp_walk){.map = XDP_MAP_COUNT};
+	do {
+		err = xdp_ban_walk(xdp, restart, bans, XDP_BATCH_MAX, &count);
+		restart = false;
+		for (size_t i = 0; !err && i < count; i++)
+			err = on_ban(context, &bans[i]);
+	} while (!err && count > 0);
+	xdp_walk_done(&xdp->walk);
+	xdp->walk = under_way;
+	return err;
+}
