@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "proc/ledger_store.h"
 #include "sys/db.h"
 
 /* 1, a member that says something; 0, absent or null. */
@@ -97,25 +98,58 @@ int args_addrs(struct ctl_client *client, const json_t *args, const json_t **out
 	return 0;
 }
 
-void args_no_policy(struct ctl_client *client, const char *name)
+int args_addrs_or_all(struct ctl_client *client, const json_t *args, const char *what,
+		      const json_t **out_addrs)
+{
+	const json_t *addrs = NULL;
+	bool is_all = false;
+
+	if (args_addrs(client, args, &addrs) || args_bool(client, args, "all", &is_all))
+		return -EINVAL;
+	if (is_all == (addrs && json_array_size(addrs) > 0)) {
+		ctl_done(client, CTL_USAGE, "either 'addrs' or 'all' must say what to %s",
+			 what);
+		return -EINVAL;
+	}
+	*out_addrs = is_all ? NULL : addrs;
+	return 0;
+}
+
+static int args_no_policy(struct ctl_client *client, const char *name)
 {
 	char quoted[4 * CONF_NAME_MAX];
 	struct buf buf = BUF_OVER(quoted);
 
 	buf_add_escaped(&buf, name, strlen(name), CONF_NAME_MAX);
 	ctl_done(client, CTL_USAGE, "there is no policy '%s'", quoted);
+	return -EINVAL;
 }
 
 int args_policy(struct ctl_client *client, const char *name, int *out_index)
 {
 	int index = conf_policy_find(ledger_conf(ctl_ledger(client)), name);
 
-	if (index < 0) {
-		args_no_policy(client, name);
-		return -EINVAL;
-	}
+	if (index < 0)
+		return args_no_policy(client, name);
 	*out_index = index;
 	return 0;
+}
+
+int args_stored_policy(struct ctl_client *client, const json_t *args, uint32_t *out_key)
+{
+	const struct db *db = store_db(ctl_ledger(client));
+	const char *name = NULL;
+	int err = args_text(client, args, "policy", &name);
+
+	if (err || !name)
+		return err;
+	for (uint32_t key = 1; key <= db_policy_count(db); key++) {
+		if (strcmp(db_policy_name(db, key), name) == 0) {
+			*out_key = key;
+			return 0;
+		}
+	}
+	return args_no_policy(client, name);
 }
 
 json_t *args_json_time(int64_t at_s)

@@ -26,11 +26,16 @@ int args_addr(struct ctl_client *client, const json_t *args, const char *name,
 int args_addrs(struct ctl_client *client, const json_t *args,
 	       const json_t **out_addrs) MUST_CHECK;
 
-/* Tells the client that there is no policy of this name. */
-void args_no_policy(struct ctl_client *client, const char *name);
+/* Either some `addrs`, or `all`: then *out_addrs is NULL. @what: what is to be done to them */
+int args_addrs_or_all(struct ctl_client *client, const json_t *args, const char *what,
+		      const json_t **out_addrs) MUST_CHECK;
 
 /* policy by name; the client has been told if there is none. */
 int args_policy(struct ctl_client *client, const char *name, int *out_index) MUST_CHECK;
+
+/* The key of `policy` in the store, which may still know one that is configured no more. */
+int args_stored_policy(struct ctl_client *client, const json_t *args,
+		       uint32_t *out_key) MUST_CHECK;
 
 /* A time; null for DB_FOREVER_S. */
 json_t *args_json_time(int64_t at_s);

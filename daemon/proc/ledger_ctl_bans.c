@@ -175,26 +175,14 @@ static bool bans_pump(struct ctl_client *client, void *state)
 
 void ctl_command_bans(struct ctl_client *client, const json_t *args)
 {
-	struct db *db = store_db(ctl_ledger(client));
-	const char *name = NULL;
 	struct bans_job *job;
 	uint32_t key = 0;
 
-	if (args_text(client, args, "policy", &name))
+	if (args_stored_policy(client, args, &key))
 		return;
-	for (uint32_t i = 1; name && i <= db_policy_count(db); i++) {
-		if (strcmp(db_policy_name(db, i), name) == 0)
-			key = i;
-	}
-	if (name && !key) {
-		args_no_policy(client, name);
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
-		return;
-	}
 	job->client = client;
 	job->policy = key;
 	ctl_start(client, bans_pump, bans_job_free, job);

@@ -282,14 +282,28 @@ void ctl_done(struct ctl_client *client, enum ctl_code code, const char *format,
 				  ctl_json_text(message)));
 }
 
+static void ctl_done_no_memory(struct ctl_client *client)
+{
+	ctl_done(client, CTL_UNREACHABLE, "out of memory");
+}
+
 void ctl_done_with(struct ctl_client *client, enum ctl_code code, const char *key,
 		   json_t *value)
 {
 	if (!value) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+		ctl_done_no_memory(client);
 		return;
 	}
 	ctl_end(client, json_pack("{s:i, s:o}", "code", (int)code, key, value));
+}
+
+void *ctl_job_new(struct ctl_client *client, size_t size)
+{
+	void *state = calloc(1, size);
+
+	if (!state)
+		ctl_done_no_memory(client);
+	return state;
 }
 
 void ctl_start(struct ctl_client *client, ctl_pump_fn pump, ctl_free_fn free_state,

@@ -64,6 +64,9 @@ void ctl_done(struct ctl_client *client, enum ctl_code code, const char *format,
 void ctl_done_with(struct ctl_client *client, enum ctl_code code, const char *key,
 		   json_t *value);
 
+/* Zeroed memory for the state of a job, from calloc(); NULL: the client has been told. */
+void *ctl_job_new(struct ctl_client *client, size_t size);
+
 /* Start a job. state is freed when it is over or the client goes. */
 void ctl_start(struct ctl_client *client, ctl_pump_fn pump, ctl_free_fn free_state,
 	       void *state);

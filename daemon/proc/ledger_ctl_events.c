@@ -46,13 +46,11 @@ static void events_on_row(void *context, const json_t *row)
 
 void ctl_command_events(struct ctl_client *client, const json_t *args)
 {
-	struct events_job *job = calloc(1, sizeof(*job));
+	struct events_job *job = ctl_job_new(client, sizeof(*job));
 
 	(void)args;
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	if (!job)
 		return;
-	}
 	job->client = client;
 	if (events_follow(ctl_ledger(client), events_on_row, job)) {
 		free(job);

@@ -183,11 +183,9 @@ void ctl_command_greylist_list(struct ctl_client *client, const json_t *args)
 		ctl_done(client, CTL_USAGE, "'addr': %s", problem);
 		return;
 	}
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
 	job->client = client;
 	job->range = range;
 	ctl_start(client, list_pump, free, job);

@@ -98,15 +98,13 @@ static void pass_answer(struct ctl_client *client, const struct pass_list *list,
 
 void ctl_command_greylist_pass(struct ctl_client *client, const json_t *args)
 {
-	AUTO(free_mem) struct pass_list *list = calloc(1, sizeof(*list));
+	AUTO(free_mem) struct pass_list *list = ctl_job_new(client, sizeof(*list));
 	const json_t *addrs = NULL;
 	int64_t ends_s = 0;
 	int err;
 
-	if (!list) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	if (!list)
 		return;
-	}
 	if (args_addrs(client, args, &addrs) || !pass_read_end(client, args, &ends_s))
 		return;
 	if (json_array_size(addrs) == 0) {
@@ -247,21 +245,13 @@ void ctl_command_greylist_forget(struct ctl_client *client, const json_t *args)
 {
 	struct forget_job *job;
 	const json_t *addrs = NULL;
-	bool is_all = false;
 
-	if (args_addrs(client, args, &addrs) || args_bool(client, args, "all", &is_all))
+	if (args_addrs_or_all(client, args, "forget", &addrs))
 		return;
-	if (is_all == (addrs && json_array_size(addrs) > 0)) {
-		ctl_done(client, CTL_USAGE,
-			 "either 'addrs' or 'all' must say what to forget");
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
-		return;
-	}
 	job->client = client;
-	job->addrs = is_all ? NULL : json_incref((json_t *)addrs);
+	job->addrs = json_incref((json_t *)addrs);
 	ctl_start(client, forget_pump, forget_job_free, job);
 }

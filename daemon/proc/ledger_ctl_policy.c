@@ -116,11 +116,9 @@ void ctl_command_policy(struct ctl_client *client, const json_t *args)
 	if (args_text(client, args, "name", &name) ||
 	    (name && args_policy(client, name, &index)))
 		return;
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
 	job->generation = ledger_conf(ctl_ledger(client))->generation;
 	job->policy = index;
 	ctl_start(client, policy_pump, free, job);

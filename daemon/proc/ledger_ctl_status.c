@@ -52,12 +52,10 @@ static void status_job_free(void *state)
 
 static struct status_job *status_job_new(struct ctl_client *client)
 {
-	struct status_job *job = calloc(1, sizeof(*job));
+	struct status_job *job = ctl_job_new(client, sizeof(*job));
 
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	if (!job)
 		return NULL;
-	}
 	job->client = client;
 	ctl_start(client, status_pump, status_job_free, job);
 	return job;

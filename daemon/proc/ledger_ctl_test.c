@@ -140,11 +140,9 @@ void ctl_command_test(struct ctl_client *client, const json_t *args)
 
 	if (test_read(client, args, &test))
 		return;
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
 	job->client = client;
 	ctl_start(client, test_pump, test_job_free, job);
 	err = tests_begin(ctl_ledger(client), &test, test_on_step, job);

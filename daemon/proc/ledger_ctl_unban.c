@@ -385,51 +385,22 @@ static bool unban_pump(struct ctl_client *client, void *state)
 	return unban_step(job);
 }
 
-/* The policy may be one that only the store still knows. */
-static int unban_read_policy(struct ctl_client *client, const json_t *args,
-			     uint32_t *out_key)
-{
-	struct db *db = store_db(ctl_ledger(client));
-	const char *name = NULL;
-
-	if (args_text(client, args, "policy", &name))
-		return -EINVAL;
-	for (uint32_t key = 1; name && key <= db_policy_count(db); key++) {
-		if (strcmp(db_policy_name(db, key), name) == 0) {
-			*out_key = key;
-			return 0;
-		}
-	}
-	if (!name)
-		return 0;
-	args_no_policy(client, name);
-	return -EINVAL;
-}
-
 void ctl_command_unban(struct ctl_client *client, const json_t *args)
 {
 	struct unban_job *job;
 	const json_t *addrs = NULL;
-	bool is_all = false;
 	bool is_dry_run = false;
 	uint32_t policy = 0;
 
-	if (args_addrs(client, args, &addrs) || args_bool(client, args, "all", &is_all) ||
+	if (args_addrs_or_all(client, args, "unban", &addrs) ||
 	    args_bool(client, args, "dry_run", &is_dry_run) ||
-	    unban_read_policy(client, args, &policy))
+	    args_stored_policy(client, args, &policy))
 		return;
-	if (is_all == (addrs && json_array_size(addrs) > 0)) {
-		ctl_done(client, CTL_USAGE,
-			 "either 'addrs' or 'all' must say what to unban");
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
-		return;
-	}
 	job->client = client;
-	job->addrs = is_all ? NULL : json_incref((json_t *)addrs);
+	job->addrs = json_incref((json_t *)addrs);
 	job->policy = policy;
 	job->is_dry_run = is_dry_run;
 	ctl_start(client, unban_pump, unban_job_free, job);

@@ -461,11 +461,9 @@ void ctl_command_why(struct ctl_client *client, const json_t *args)
 		ctl_done(client, CTL_USAGE, "'addr' must be an address");
 		return;
 	}
-	job = calloc(1, sizeof(*job));
-	if (!job) {
-		ctl_done(client, CTL_UNREACHABLE, "out of memory");
+	job = ctl_job_new(client, sizeof(*job));
+	if (!job)
 		return;
-	}
 	job->client = client;
 	job->addr = addr;
 	job->client_prefix = prefix_of_client(&addr);

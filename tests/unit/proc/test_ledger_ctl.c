@@ -235,6 +235,54 @@ static void an_address_in_a_wider_ban_stays_banned(void **state)
 	json_decref(answer);
 }
 
+static void whom_it_is_about_has_to_be_said(void **state)
+{
+	static const struct {
+		const char *why, *request, *message;
+	} wrong[] = {
+		{"nobody", "unban", "either 'addrs' or 'all' must say what to unban"},
+		{"an empty list", "unban {\"addrs\":[]}",
+		 "either 'addrs' or 'all' must say what to unban"},
+		{"all and one", "unban {\"addrs\":[\"192.0.2.1\"],\"all\":true}",
+		 "either 'addrs' or 'all' must say what to unban"},
+		{"not even all", "greylist-forget {\"all\":false}",
+		 "either 'addrs' or 'all' must say what to forget"},
+		{"a policy that is none", "unban {\"all\":true,\"policy\":\"wan\"}",
+		 "there is no policy 'wan'"},
+		{"the bans of none", "bans {\"policy\":\"wan\"}",
+		 "there is no policy 'wan'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		json_t *answer = lab_ask(&lab, wrong[i].request);
+
+		if (code_of(answer) != 2 ||
+		    strcmp(message_of(answer), wrong[i].message) != 0)
+			fail_msg("%s: %s", wrong[i].why, message_of(answer));
+		json_decref(answer);
+	}
+}
+
+static void bans_of_a_policy_that_is_no_more_are_shown_and_lifted(void **state)
+{
+	json_t *answer;
+
+	(void)state;
+	assert_int_equal(
+		lab_code(&lab, "ban {\"addrs\":[\"192.0.2.1\"],\"policy\":\"lan\"}"), 0);
+	(void)text_copy(lab.conf.policies[1].name, CONF_NAME_MAX, "office");
+	lab_reload(&lab);
+	answer = lab_ask(&lab, "bans {\"policy\":\"lan\"}");
+	assert_int_equal(row_count(answer), 1);
+	json_decref(answer);
+	answer = lab_ask(&lab, "unban {\"all\":true,\"policy\":\"lan\"}");
+	assert_int_equal(code_of(answer), 0);
+	assert_int_equal(row_count(answer), 1);
+	json_decref(answer);
+	assert_int_equal(lab_code(&lab, "policy {\"name\":\"lan\"}"), 2);
+}
+
 static json_t *why_of(const json_t *answer)
 {
 	return json_object_get(json_object_get(answer, "done"), "why");
@@ -458,6 +506,8 @@ int main(void)
 		TEST(bans_show_the_kernels_counters),
 		TEST(unban_reports_each_ban_it_lifts),
 		TEST(an_address_in_a_wider_ban_stays_banned),
+		TEST(whom_it_is_about_has_to_be_said),
+		TEST(bans_of_a_policy_that_is_no_more_are_shown_and_lifted),
 		TEST(why_names_entry_flag_ban_and_evidence),
 		TEST(why_shows_the_strikes_so_far),
 		TEST(policies_and_their_entries_are_shown),
