@@ -63,18 +63,10 @@ void imap_login_drop_held(struct session *s)
 static void present_login(struct session *s, const char *text,
 			  const struct imap_login *login)
 {
-	struct sasl_scratch *scratch = &s->gate->sasl;
 	struct sasl_dialogue *dialogue = dialogue_of(s);
 
-	imap_login_dialogue(text, login, dialogue, scratch);
-	if (scratch->secret_len > 0) {
-		const struct digest_text user = {dialogue->user, dialogue->user_len};
-		const struct digest_text secret = {scratch->bytes + scratch->secret_at,
-						   scratch->secret_len};
-
-		login_present(s, &user, &secret);
-	}
-	explicit_bzero(scratch, sizeof(*scratch));
+	imap_login_dialogue(text, login, dialogue, &s->gate->sasl);
+	login_present_sasl(s, dialogue);
 }
 
 /* Return: true, all of it has been passed on. */

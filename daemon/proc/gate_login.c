@@ -44,12 +44,10 @@ void login_present(struct session *s, const struct digest_text *user,
 	digest_credential(s->gate->digest, user, secret, s->digest);
 }
 
-void login_look_at(struct session *s, struct sasl_dialogue *dialogue, const char *line,
-		   size_t len)
+void login_present_sasl(struct session *s, const struct sasl_dialogue *dialogue)
 {
 	struct sasl_scratch *scratch = &s->gate->sasl;
 
-	sasl_client_line(dialogue, line, len, scratch);
 	if (scratch->secret_len > 0) {
 		const struct digest_text user = {dialogue->user, dialogue->user_len};
 		const struct digest_text secret = {scratch->bytes + scratch->secret_at,
@@ -58,6 +56,13 @@ void login_look_at(struct session *s, struct sasl_dialogue *dialogue, const char
 		login_present(s, &user, &secret);
 	}
 	explicit_bzero(scratch, sizeof(*scratch));
+}
+
+void login_look_at(struct session *s, struct sasl_dialogue *dialogue, const char *line,
+		   size_t len)
+{
+	sasl_client_line(dialogue, line, len, &s->gate->sasl);
+	login_present_sasl(s, dialogue);
 }
 
 void login_note_user(struct session *s, const char *name, size_t len)

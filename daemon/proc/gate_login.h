@@ -32,6 +32,9 @@ void login_look_at(struct session *session, struct sasl_dialogue *dialogue,
 void login_present(struct session *session, const struct digest_text *user,
 		   const struct digest_text *secret);
 
+/* The same for what a dialogue has left in gate.sasl, which is wiped here. */
+void login_present_sasl(struct session *session, const struct sasl_dialogue *dialogue);
+
 /* Who it is about, in session.user: escaped and bounded. Also who tried in vain. */
 void login_note_user(struct session *session, const char *user, size_t len);
 
