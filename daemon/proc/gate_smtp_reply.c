@@ -21,6 +21,7 @@
 #include "proc/gate_smtp_xclient.h"
 #include "proc/relay.h"
 #include "proc/session_tls.h"
+#include "wire/line.h"
 #include "wire/xclient.h"
 
 #define CODE_MAIL_HOST_READY 220u
@@ -51,11 +52,8 @@ static void reply_pass(struct session *s, const struct reply *reply)
 {
 	char memory[SMTP_REPLY_LINE_MAX_BYTES];
 	struct buf hidden = BUF_OVER(memory);
-	size_t len = reply->line.consumed;
+	const size_t len = line_without_end(reply->bytes, reply->line.consumed);
 
-	while (len > 0 &&
-	       (reply->bytes[len - 1] == '\n' || reply->bytes[len - 1] == '\r'))
-		len--;
 	if (route_hide(s, (struct smtp_bytes){reply->bytes, len}, &hidden))
 		leg_put(&s->client, hidden.text, hidden.len);
 	else
@@ -68,14 +66,11 @@ static void reply_keep(struct session *s, const struct reply *reply)
 {
 	struct smtp_pipeline *pipeline = pipe_open(s);
 	const size_t reserve = reply->is_end ? 0 : SMTP_REPLY_LINE_MAX_BYTES + 2;
-	size_t len = reply->line.consumed;
+	const size_t len = line_without_end(reply->bytes, reply->line.consumed);
 	struct buf text;
 
 	if (!pipeline)
 		return;
-	while (len > 0 &&
-	       (reply->bytes[len - 1] == '\n' || reply->bytes[len - 1] == '\r'))
-		len--;
 	if (pipeline->text_len + len + 2 + reserve >= sizeof(pipeline->text))
 		return;
 	buf_init(&text, pipeline->text + pipeline->text_len,

@@ -19,6 +19,7 @@
 #include "proc/gate_verdict.h"
 #include "proc/session.h"
 #include "wire/base64.h"
+#include "wire/line.h"
 
 #define TEST_SPARE_S	     30 /* a test may last so much longer than its checks */
 #define TEST_PORT	     25 /* of the client: nobody sees it */
@@ -222,8 +223,7 @@ static void keep_line(struct gate_test *test, const char *line, size_t len)
 			    .len = strlen(test->reply),
 			    .cap_bytes = sizeof(test->reply)};
 
-	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-		len--;
+	len = line_without_end(line, len);
 	if (reply.len > 0)
 		buf_puts(&reply, "; ");
 	buf_add_escaped(&reply, line, len, REPLY_LINE_SHOWN_MAX);

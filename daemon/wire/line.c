@@ -80,3 +80,10 @@ enum line_result line_next(struct line_scanner *scanner, const char *bytes, size
 	}
 	return LINE_READY;
 }
+
+size_t line_without_end(const char *bytes, size_t len)
+{
+	while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r'))
+		len--;
+	return len;
+}

@@ -60,4 +60,7 @@ void line_scanner_set_max(struct line_scanner *scanner, size_t max_bytes);
 enum line_result line_next(struct line_scanner *scanner, const char *bytes, size_t len,
 			   struct line *out_line);
 
+/* Bytes of a line without the CRs and LFs at its end. */
+size_t line_without_end(const char *bytes, size_t len);
+
 #endif

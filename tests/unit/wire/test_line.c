@@ -105,11 +105,33 @@ static void the_limit_changes_between_lines(void **state)
 	assert_int_equal(line.consumed, 9);
 }
 
+static void a_line_is_shown_without_its_end(void **state)
+{
+	static const struct {
+		const char *why, *in;
+		size_t want;
+	} ends[] = {
+		{"CRLF", "250 ok\r\n", 6},
+		{"LF", "250 ok\n", 6},
+		{"none", "250 ok", 6},
+		{"several", "250 ok\r\r\n\n", 6},
+		{"one inside stays", "250\rok\r\n", 6},
+		{"nothing else", "\r\n", 0},
+		{"nothing", "", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (line_without_end(ends[i].in, strlen(ends[i].in)) != ends[i].want)
+			fail_msg("%s", ends[i].why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_hold_at_every_cut),
 		cmocka_unit_test(the_limit_changes_between_lines),
+		cmocka_unit_test(a_line_is_shown_without_its_end),
 	};
 
 	return cmocka_run_group_tests_name("wire/line", tests, NULL, NULL);
