@@ -20,33 +20,32 @@ static void say_now(struct session *s, const char *text)
 	leg_put(&s->client, text, len);
 }
 
-void smtp_say(struct session *s, const char *text)
+/* Now, if no reply is waited for; else the place in the row where it has to be put. */
+static struct smtp_expect *say_or_wait(struct session *s, const char *text)
 {
-	struct smtp_expect *entry;
-
 	if (s->state >= SESSION_FLUSH)
-		return;
+		return NULL;
 	if (!pipe_count(s)) {
 		say_now(s, text);
-		return;
+		return NULL;
 	}
+	return pipe_push(s, SMTP_NOOP);
+}
+
+void smtp_say(struct session *s, const char *text)
+{
+	struct smtp_expect *entry = say_or_wait(s, text);
+
+	if (!entry)
+		return;
 	assert(text != s->gate->reply); /* it would be another's by then */
-	entry = pipe_push(s, SMTP_NOOP);
-	if (entry)
-		entry->local = text;
+	entry->local = text;
 }
 
 void smtp_say_made(struct session *s, const char *text)
 {
-	struct smtp_expect *entry;
+	struct smtp_expect *entry = say_or_wait(s, text);
 
-	if (s->state >= SESSION_FLUSH)
-		return;
-	if (!pipe_count(s)) {
-		say_now(s, text);
-		return;
-	}
-	entry = pipe_push(s, SMTP_NOOP);
 	if (!entry)
 		return;
 	(void)text_copy(entry->text, sizeof(entry->text), text);
