@@ -9,13 +9,16 @@
 
 #include "base/buf.h"
 
-static void report_add(struct config_report *report, bool is_error,
-		       struct config_place at, const char *text)
+__attribute__((format(printf, 4, 0))) static void
+report_add(struct config_report *report, bool is_error, struct config_place at,
+	   const char *format, va_list args)
 {
+	char text[CONFIG_NOTE_MAX_BYTES / 2];
 	struct buf line;
 
 	if (report->kept == CONFIG_NOTES_MAX)
 		return;
+	(void)vsnprintf(text, sizeof(text), format, args);
 	buf_init(&line, report->notes[report->kept].text, CONFIG_NOTE_MAX_BYTES);
 	if (at.file)
 		buf_puts(&line, at.file);
@@ -32,25 +35,21 @@ static void report_add(struct config_report *report, bool is_error,
 void report_error(struct config_report *report, struct config_place at,
 		  const char *format, ...)
 {
-	char text[CONFIG_NOTE_MAX_BYTES / 2];
 	va_list args;
 
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
 	report->errors++;
-	report_add(report, true, at, text);
+	va_start(args, format);
+	report_add(report, true, at, format, args);
+	va_end(args);
 }
 
 void report_warning(struct config_report *report, struct config_place at,
 		    const char *format, ...)
 {
-	char text[CONFIG_NOTE_MAX_BYTES / 2];
 	va_list args;
 
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
 	report->warnings++;
-	report_add(report, false, at, text);
+	va_start(args, format);
+	report_add(report, false, at, format, args);
+	va_end(args);
 }
