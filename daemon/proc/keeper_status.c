@@ -62,10 +62,9 @@ static json_t *interfaces_json(const struct keeper *keeper)
 
 		bridge_name(keeper, name, bridge);
 		(void)json_array_append_new(
-			array,
-			json_pack("{s:s, s:s, s:s, s:o}", "name", name, "mode", mode,
-				  "wanted", wish_names[conf->xdp], "bridge",
-				  bridge[0] ? json_string(bridge) : json_null()));
+			array, json_pack("{s:s, s:s, s:s, s:o}", "name", name, "mode",
+					 mode, "wanted", wish_names[conf->xdp], "bridge",
+					 bridge[0] ? json_string(bridge) : json_null()));
 	}
 	return array;
 }

@@ -102,6 +102,34 @@ int xdp_ban_walk(struct xdp *xdp, bool restart, struct xdp_ban *out_bans, size_t
 	return 0;
 }
 
+/* The second fence: what reaches it as good, and what it has. */
+void fence_edits(struct keeper *of, struct msg_bans *bans)
+{
+	for (uint32_t i = 0; of->fence.is_on && i < bans->count; i++)
+		if (!bans->bans[i].error)
+			note("fence", &bans->bans[i].prefix);
+}
+
+bool fence_find(const struct keeper *of, const struct prefix *prefix, uint16_t policy,
+		struct xdp_ban *out_ban)
+{
+	assert_null(of->xdp);
+	if (!of->fence.is_on || prefix->addr.bytes[3] != 1)
+		return false;
+	*out_ban = (struct xdp_ban){*prefix, policy, 98, 0, 0};
+	return true;
+}
+
+void fence_walk(struct keeper *of, bool restart, struct xdp_ban *out_bans, size_t max,
+		size_t *out_count)
+{
+	assert_null(of->xdp);
+	assert_true(max > 0);
+	*out_count = of->fence.is_on && restart;
+	out_bans[0] = (struct xdp_ban){
+		.prefix = {{.bytes = {192, 0, 2, 1}, .family = ADDR_V4}, 32}};
+}
+
 void child_send(struct keeper_child *child, const struct msg *msg, int fd)
 {
 	assert_int_equal(fd, -1);
@@ -321,6 +349,44 @@ static void without_a_kernel_side_the_ledger_is_told(void **state)
 			 -EPERM); /* the gates shall not ban it, either */
 }
 
+static void both_fences_get_what_was_checked(void **state)
+{
+	static const char *const want[] = {"set 192.0.2.1", "fence 192.0.2.1"};
+	struct msg msg = edits();
+
+	(void)state;
+	keeper.fence.is_on = true;
+	add(&msg, BAN_EDIT_SET, "192.0.2.1");
+	add(&msg, BAN_EDIT_SET, "198.51.100.2"); /* protected */
+	ops_edit(&keeper, &msg);
+	assert_int_equal(answer(MSG_EDITS_DONE)->bans[1].error, -EPERM);
+	expect_calls(want, 2);
+}
+
+static void without_xdp_the_second_fence_is_all_there_is(void **state)
+{
+	static const char *const want[] = {"fence 192.0.2.1", "fence 192.0.2.2"};
+	struct msg msg = edits();
+
+	(void)state;
+	keeper.xdp = NULL;
+	keeper.fence.is_on = true;
+	add(&msg, BAN_EDIT_SET, "192.0.2.1");
+	add(&msg, BAN_EDIT_REMOVE, "192.0.2.2");
+	ops_edit(&keeper, &msg);
+	assert_int_equal(answer(MSG_EDITS_DONE)->bans[0].error, 0);
+	assert_int_equal(sent[0].bans.bans[1].error, 0);
+	expect_calls(want, 2);
+	sent_count = 0;
+	ops_lookup(&keeper, &msg);
+	assert_int_equal(answer(MSG_BAN_PAGE)->bans[0].ends_ns, 98);
+	assert_int_equal(sent[0].bans.bans[1].error, -ENOENT);
+	sent_count = 0;
+	ops_walk(&keeper, &(const struct msg){.ban_walk = {.seq = 17, .restart = true}});
+	assert_int_equal(answer(MSG_BAN_PAGE)->count, 1);
+	assert_int_equal(sent[0].bans.last, 0);
+}
+
 static void a_walk_comes_in_pages_and_has_an_end(void **state)
 {
 	static const uint32_t want[] = {MSG_BANS_MAX, 3, 0};
@@ -394,6 +460,9 @@ int main(void)
 		cmocka_unit_test_setup(one_that_fails_does_not_stop_the_rest, set_up),
 		cmocka_unit_test_setup(a_load_that_fails_is_done_one_by_one, set_up),
 		cmocka_unit_test_setup(without_a_kernel_side_the_ledger_is_told, set_up),
+		cmocka_unit_test_setup(both_fences_get_what_was_checked, set_up),
+		cmocka_unit_test_setup(without_xdp_the_second_fence_is_all_there_is,
+				       set_up),
 		cmocka_unit_test_setup(a_walk_comes_in_pages_and_has_an_end, set_up),
 		cmocka_unit_test_setup(a_lookup_says_of_each_what_the_kernel_has, set_up),
 		cmocka_unit_test_setup(a_long_report_comes_in_parts_and_whole, set_up),
