@@ -116,14 +116,16 @@ static int capabilities_keep(const cap_value_t *kept, int count)
 	if (cap_set_flag(wanted, CAP_PERMITTED, count, kept, CAP_SET) ||
 	    cap_set_flag(wanted, CAP_EFFECTIVE, count, kept, CAP_SET))
 		err = -errno;
-	/* First the bounding set, which takes CAP_SETPCAP: what is not in it never comes back. */
+	/* First the bounding set, which takes CAP_SETPCAP: what is not in it never comes back. A program before this
+	 * one may have kept more, and no CAP_SETPCAP; without new privileges nothing of that comes back either. */
 	for (cap_value_t cap = 0; !err && CAP_IS_SUPPORTED(cap); cap++) {
 		bool keep = false;
 
 		for (int i = 0; i < count; i++)
 			keep = keep || kept[i] == cap;
 		/* One that another program of ours has started is without it already. */
-		if (!keep && cap_get_bound(cap) == 1 && cap_drop_bound(cap))
+		if (!keep && cap_get_bound(cap) == 1 && cap_drop_bound(cap) &&
+		    !(errno == EPERM && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1))
 			err = -errno;
 	}
 	if (!err && cap_set_proc(wanted))
