@@ -4,7 +4,8 @@
  * sources that are banned (hit) and that are not (miss), and how long it takes to load the bans.
  *
  * In namespaces of its own; attaches nothing. Prints TSV; "x_parse" is the cost as a multiple of
- * parsing. Nothing is subtracted: "source" is what making the random address costs, which is in all figures.
+ * parsing. Without bans also what counting SYNs costs: a packet that is none; one while no limit is set ("miss"); of sources
+ * that are new, that are known, and that are over their rate. Nothing is subtracted: "source" is what making the random address costs, which is in all figures.
  *
  * link: ../bpf/frame.c
  */
@@ -33,7 +34,8 @@
 #define WARM_UP	     100000u
 #define MISSES_FIRST 0x40000000u /* numbers that no ban has */
 #define MISSES_COUNT 0x40000000u
-#define LIST_ENTRIES 1000u /* in the address list, beside the default entry */
+#define LIST_ENTRIES 1000u  /* in the address list, beside the default entry */
+#define KNOWN_COUNT  10000u /* sources that go on beginning connections */
 
 static const uint32_t steps[] = {0, 1000, 100000, 1000000};
 
@@ -229,6 +231,38 @@ static void bench_peers(struct bench *bench, uint32_t bans)
 		      XDP_PASS);
 }
 
+static void limit_set(struct bench *bench, const struct xdp_syn_limit *limit)
+{
+	int err = xdp_syn_limit_set(bench->xdp, 0, limit);
+
+	if (err)
+		die("setting the limit of SYNs", err);
+}
+
+/* The verdict on packets of a permitted source, by what they begin. */
+static void bench_syns(struct bench *bench)
+{
+	static const struct xdp_syn_limit off = {.mode = XDP_SYN_OFF};
+	static const struct xdp_syn_limit usual = {XDP_SYN_ENFORCE, 20, 100};
+	static const struct xdp_syn_limit wide = {XDP_SYN_ENFORCE, XDP_SYN_RATE_MAX,
+						  XDP_SYN_BURST_MAX};
+	static const struct xdp_syn_limit narrow = {XDP_SYN_ENFORCE, 1, 1};
+	const struct bpf_program *verdict = bench->programs->progs.bench_verdict;
+
+	frame_flags(&bench->frame, FRAME_ACK);
+	(void)measure(bench, verdict, "no-syn", 0, XDP_PASS);
+	frame_flags(&bench->frame, FRAME_SYN);
+	limit_set(bench, &usual);
+	(void)measure(bench, verdict, "syn-new", 0, XDP_PASS);
+	numbers_set(bench, MISSES_FIRST, KNOWN_COUNT);
+	limit_set(bench, &wide);
+	(void)measure(bench, verdict, "syn-known", 0, XDP_PASS);
+	numbers_set(bench, MISSES_FIRST, 1);
+	limit_set(bench, &narrow);
+	(void)measure(bench, verdict, "syn-over", 0, XDP_DROP);
+	limit_set(bench, &off);
+}
+
 static void bench_family(uint8_t family)
 {
 	struct bench bench = {.family = family};
@@ -253,8 +287,10 @@ static void bench_family(uint8_t family)
 		numbers_set(&bench, MISSES_FIRST, MISSES_COUNT);
 		(void)measure(&bench, bench.programs->progs.bench_verdict, "miss", loaded,
 			      XDP_PASS);
-		if (loaded == 0)
+		if (loaded == 0) {
+			bench_syns(&bench);
 			continue;
+		}
 		numbers_set(&bench, 0, loaded);
 		(void)measure(&bench, bench.programs->progs.bench_verdict, "hit", loaded,
 			      XDP_DROP);
