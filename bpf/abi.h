@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define ABI_VERSION 2u
+#define ABI_VERSION 3u
 
 #define ABI_POLICY_MAX	      32u      /* policy ids 0..31 */
 #define ABI_SERVICE_MAX	      64u      /* guarded ports */
@@ -30,7 +30,14 @@
 #define ABI_SYN_RATE_MAX   1000000u
 #define ABI_SYN_BURST_MAX  1000000u
 #define ABI_SYN_REPORT_NS  1000000000ULL /* one source is not reported more often */
-#define ABI_SYN_TRIES_MAX  4u /* other CPUs may take from the same bucket meanwhile */
+#define ABI_SYN_SEEN_MAX \
+	262144u /* a power of two; what was dropped and may come again: 2 MiB */
+#define ABI_SYN_AGAIN_MIN_MS \
+	500u /* RFC 6298 section 2: a second; a little less where the way got shorter */
+#define ABI_SYN_AGAIN_MAX_MS 20000u /* the wait doubles each time */
+#define ABI_SYN_AGAIN_SHARE \
+	4u /* what comes again has the fourth part of rate and burst for itself */
+#define ABI_SYN_TRIES_MAX 4u /* other CPUs may take from the same bucket meanwhile */
 
 #define ABI_FAMILY_V4 4u
 #define ABI_FAMILY_V6 6u
@@ -131,9 +138,17 @@ struct syn_limit {
  */
 struct syn_source {
 	__u64 full_ns;	      /* boot-time clock; when the bucket is full again */
+	__u64 again_full_ns;  /* the same of the bucket for SYNs that come again */
 	__u64 passed;	      /* SYNs that were let through */
+	__u64 again;	      /* of these, came again after they had been dropped */
 	__u64 over;	      /* SYNs over the rate: dropped, or only observed */
 	__u64 last_report_ns; /* boot-time clock; 0: never */
+};
+
+/* syn_seen: SYNs that were dropped, by a hash of all that is the same when one is sent again. */
+struct syn_seen {
+	__u32 mark;  /* another part of the hash */
+	__u32 at_ms; /* boot-time clock, its low bits */
 };
 
 /* syn_exempt: LPM trie of whom the rate does not hold for; the family stands first in the key. */
@@ -202,7 +217,9 @@ _Static_assert(sizeof(struct ban_prefix_value) == 32, "ban_prefix_value");
 _Static_assert(sizeof(struct list_value) == 8, "list_value");
 _Static_assert(sizeof(struct policy_counters) == 72, "policy_counters");
 _Static_assert(sizeof(struct syn_limit) == 16, "syn_limit");
-_Static_assert(sizeof(struct syn_source) == 32, "syn_source");
+_Static_assert(sizeof(struct syn_source) == 48, "syn_source");
+_Static_assert(sizeof(struct syn_seen) == 8, "syn_seen");
+_Static_assert((ABI_SYN_SEEN_MAX & (ABI_SYN_SEEN_MAX - 1)) == 0, "a mask");
 _Static_assert(sizeof(struct syn_exempt_key) == 24, "syn_exempt_key");
 _Static_assert(sizeof(struct syn_report) == 40, "syn_report");
 _Static_assert(sizeof(struct bridge_port) == 12, "bridge_port");

@@ -114,6 +114,13 @@ struct {
 } syn_sources SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_SYN_SEEN_MAX);
+	__type(key, __u32);
+	__type(value, struct syn_seen);
+} syn_seen SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, ABI_SYN_EXEMPT_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

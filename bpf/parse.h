@@ -53,6 +53,7 @@ struct packet {
 	__u16 port;	   /* TCP destination, host order */
 	__u16 source_port; /* host order */
 	__u16 is_syn;	   /* it begins a connection: SYN without ACK */
+	__be32 sequence;   /* of a SYN only */
 };
 
 struct cursor {
@@ -80,7 +81,7 @@ struct ports {
 
 /* From the ports to the flags. */
 struct tcp_rest {
-	__u8 sequence[4];
+	__be16 sequence[2]; /* not aligned to its size */
 	__u8 acknowledged[4];
 	__u8 offset;
 	__u8 flags;
@@ -122,6 +123,7 @@ static __always_inline enum parse_result parse_ports(struct cursor *cursor, int 
 	if (!rest)
 		return is_first ? PARSE_RUNT : PARSE_PORTS;
 	out_packet->is_syn = (rest->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	__builtin_memcpy(&out_packet->sequence, rest->sequence, sizeof(rest->sequence));
 	return PARSE_PORTS;
 }
 

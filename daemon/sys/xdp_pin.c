@@ -29,6 +29,7 @@ const char *const xdp_map_names[XDP_MAP_COUNT] = {
 	[XDP_MAP_POLICY_NAMES] = "policy_names",
 	[XDP_MAP_SYN_LIMITS] = "syn_limits",
 	[XDP_MAP_SYN_SOURCES] = "syn_sources",
+	[XDP_MAP_SYN_SEEN] = "syn_seen",
 	[XDP_MAP_SYN_EXEMPT] = "syn_exempt",
 	[XDP_MAP_SYN_REPORTS] = "syn_reports",
 };

@@ -192,11 +192,11 @@ static void dumps_read_as_names(void **state)
 		 {"\"passed\"", "\"dropped_ban\": 1", "\"dropped_no_entry\"",
 		  "\"dropped_syn_rate\"", "\"would_drop_syn_rate\""}},
 		{"policy_names", {"\"name\": \"p0\""}},
-		{"abi", {"\"version\": 2"}},
+		{"abi", {"\"version\": 3"}},
 		{"syn_limits", {"\"mode\": 2", "\"rate\": 20", "\"burst\": 100"}},
 		{"syn_sources",
-		 {"\"addr\"", "\"policy\"", "\"full_ns\"", "\"passed\": 1", "\"over\": 0",
-		  "\"last_report_ns\""}},
+		 {"\"addr\"", "\"policy\"", "\"full_ns\"", "\"passed\": 1",
+		  "\"again\": 0", "\"over\": 0"}},
 		{"syn_exempt", {"\"prefixlen\": 56", "\"family\"", "\"length\": 24"}},
 	};
 	static const struct xdp_syn_limit limit = {XDP_SYN_ENFORCE, 20, 100};

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """dos-syns: who goes on beginning too many connections, and completes them, is banned; forged sources ban nobody."""
+import contextlib
 import json
 import random
 import socket
@@ -9,6 +10,7 @@ import time
 
 import pytest
 from forge import forger
+from mailhost import DOMAIN, USER
 from netns import CLIENT4, CLIENT6, GATE4, GATE6, GOOD4
 from postern_lab import BUILD, wait_for
 
@@ -104,6 +106,14 @@ def test_at_the_threshold_and_one_below(lab):
     assert "more than 10 connections begun a second" in page and "became connections" in page
 
 
+def test_a_program_that_takes_over_goes_on_with_it(lab):
+    gates = lab.pids("gate")
+    lab.cli("upgrade")
+    wait_for("all gates are new", lambda: len(lab.pids("gate")) == 2 and not set(lab.pids("gate")) & set(gates), 20)
+    with Flood(lab, FLOODER):
+        wait_for("the ban", lambda: lab.banned(FLOODER), 30)
+
+
 def test_the_whole_64_of_ipv6(lab):
     with Flood(lab, FLOODER6), Flood(lab, NEIGHBOUR6):
         wait_for("the ban", lambda: lab.banned("2001:db8:1:66::/64"), 30)
@@ -155,18 +165,43 @@ def test_events_tell_who_is_over(lab):
         events.wait()
 
 
-def test_a_flood_in_one_name_bans_nobody(lab):
-    with forger(lab.network) as send:
-        deadline = time.monotonic() + 30
+@contextlib.contextmanager
+def forged(lab, name):
+    """A flood of SYNs in somebody's name, some thousands a second, and at least as many as ban."""
+    stopped, before = threading.Event(), len(reports(lab, name))
+
+    def run():
         number = 0
-        while len(reports(lab, FORGED)) < 1 + EVENTS + 3:
-            assert time.monotonic() < deadline
-            for _ in range(50):
-                send(FORGED, number)
-                number += 1
-            time.sleep(0.01)
+        with forger(lab.network) as send:
+            while not stopped.wait(0.005):
+                for _ in range(20):
+                    send(name, number)
+                    number += 1
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        wait_for("it is over its rate", lambda: len(reports(lab, name)) > before)
+        yield
+        wait_for("enough of them", lambda: len(reports(lab, name)) - before >= 1 + EVENTS + 3, 30)
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def test_a_flood_in_somebodys_name_bans_nobody_and_the_owner_delivers(lab):
+    with forged(lab, FORGED):
+        for number in range(2):
+            client = lab.smtp(FORGED, timeout=20)  # its first SYN is dropped, most likely
+            client.sendmail("owner@example.com", [f"{USER}@{DOMAIN}"], f"Subject: mine {number}\r\n\r\nhello\r\n")
+            client.quit()
+        assert lab.reachable(GOOD4)
+    wait_for("both are there", lambda: sum(b"Subject: mine" in mail for mail in lab.mail.messages()) == 2)
     assert not lab.bans() and not lab.dump("bans")
-    assert lab.reachable(GOOD4)
+    again = [row["value"]["again"] for row in lab.dump("syn_sources")]
+    assert sum(again) >= 1, "what came again was let through"
+    told = json.loads(lab.cli("why", FORGED, "--json", check=False).stdout)
+    assert [row for row in told["findings"] if row["check"] == "dos"], "it is said all the same"
 
 
 def test_a_flood_in_many_names_bans_nobody_and_fills_nothing(lab):
