@@ -185,6 +185,25 @@ void lab_close(struct lab *lab)
 	(void)rmdir(lab->dir);
 }
 
+int lab_set_up(void **state)
+{
+	lab_open(*state);
+	return 0;
+}
+
+int lab_set_up_started(void **state)
+{
+	lab_open(*state);
+	lab_start(*state);
+	return 0;
+}
+
+int lab_tear_down(void **state)
+{
+	lab_close(*state);
+	return 0;
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
 /* In the child: what ledger_main() does behind the sandbox. */

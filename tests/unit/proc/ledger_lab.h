@@ -58,6 +58,15 @@ struct lab {
 void lab_open(struct lab *lab);
 void lab_close(struct lab *lab);
 
+/* For cmocka, as set-up and tear-down: *state is the lab; with its ledger running, or not yet. */
+int lab_set_up(void **state);
+int lab_set_up_started(void **state);
+int lab_tear_down(void **state);
+
+/* A test of its own in a file whose lab is called `lab`. */
+#define LAB_TEST(test, set_up) \
+	cmocka_unit_test_prestate_setup_teardown(test, set_up, lab_tear_down, &lab)
+
 void lab_start(struct lab *lab); /* until READY */
 /* Start and expect the end instead. Returns the exit status. */
 int lab_start_fails(struct lab *lab);

@@ -20,21 +20,6 @@
 
 static struct lab lab;
 
-static int set_up(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	lab_start(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
 static size_t row_count(const json_t *answer)
 {
 	return json_array_size(json_object_get(answer, "rows"));
@@ -499,7 +484,7 @@ static void root_and_the_group_may(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, lab_set_up_started)
 	const struct CMUnitTest tests[] = {
 		TEST(what_may_be_banned_is),
 		TEST(a_second_ban_changes_the_first),

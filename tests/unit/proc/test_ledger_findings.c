@@ -20,18 +20,9 @@ static struct lab lab;
 
 static int set_up(void **state)
 {
-	(void)state;
-	lab_open(&lab);
-	lab_start(&lab);
+	(void)lab_set_up_started(state);
 	lab.report =
 		"{\"policies\":[{\"name\":\"global\",\"id\":3},{\"name\":\"lan\",\"id\":7}]}";
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
 	return 0;
 }
 
@@ -188,7 +179,7 @@ static void who_begins_too_many_connections_is_found(void **state)
 	assert_int_equal(count_of("dos_hit"), 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, set_up)
 
 int main(void)
 {

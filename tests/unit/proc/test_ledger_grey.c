@@ -29,17 +29,8 @@ static struct lab lab;
 
 static int set_up(void **state)
 {
-	(void)state;
 	fake_clock_reset();
-	lab_open(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
+	return lab_set_up(state);
 }
 
 static const struct lab_mail usual = {
@@ -441,7 +432,7 @@ static void bans_come_through_in_between(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, set_up)
 	const struct CMUnitTest tests[] = {
 		TEST(who_comes_back_passes),
 		TEST(a_triplet_has_three_parts),

@@ -26,17 +26,8 @@ static struct lab lab;
 
 static int set_up(void **state)
 {
-	(void)state;
 	fake_clock_reset();
-	lab_open(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
+	return lab_set_up(state);
 }
 
 static enum grey_reason ask(const char *addr, const char *sender, const char *domain)
@@ -376,7 +367,7 @@ static void who_follows_hears_of_every_decision(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, set_up)
 	const struct CMUnitTest tests[] = {
 		TEST(the_list_shows_what_is_known_and_then_what_waits),
 		TEST(the_list_can_be_of_one_network_or_domain),

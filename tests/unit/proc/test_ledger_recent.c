@@ -24,20 +24,6 @@
 
 static struct lab lab;
 
-static int set_up(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
 static bool is_known(const char *addr)
 {
 	struct auth_recent recent;
@@ -346,7 +332,7 @@ static void full_tables_refuse_and_go_on(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, lab_set_up)
 	const struct CMUnitTest tests[] = {
 		TEST(a_login_counts_while_its_session_is_open_and_the_window_after),
 		TEST(the_longest_window_decides_how_long_it_is_kept),

@@ -24,20 +24,6 @@
 
 static struct lab lab;
 
-static int set_up(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
 static void a_restart_changes_nothing(void **state)
 {
 	struct msg_ban before;
@@ -402,7 +388,7 @@ static void ranges_and_all_reach_what_is_not_stored(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, lab_set_up)
 	const struct CMUnitTest tests[] = {
 		TEST(a_restart_changes_nothing),
 		TEST(what_the_kernel_lost_is_set_and_what_it_has_too_much_goes),

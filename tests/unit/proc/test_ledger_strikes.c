@@ -21,20 +21,6 @@
 
 static struct lab lab;
 
-static int set_up(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
 struct wanted {
 	const char *prefix;
 	uint8_t policy;
@@ -412,7 +398,7 @@ static void many_clients_at_once_are_all_banned(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) LAB_TEST(name, lab_set_up)
 	const struct CMUnitTest tests[] = {
 		TEST(the_fifth_strike_bans),
 		TEST(the_end_is_an_hour_from_now_on_both_clocks),

@@ -22,21 +22,6 @@
 
 static struct lab lab;
 
-static int set_up(void **state)
-{
-	(void)state;
-	lab_open(&lab);
-	lab_start(&lab);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	lab_close(&lab);
-	return 0;
-}
-
 /* The test that the ledger sends to the gate; what it says at its start is not looked at. */
 static struct msg from_ledger(void)
 {
@@ -183,17 +168,12 @@ static void a_request_that_makes_no_sense_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_request_becomes_a_message_and_steps_become_rows, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(what_is_not_said_has_a_default, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(a_test_that_fails_is_neither_yes_nor_no,
-						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_gate_that_goes_ends_its_tests, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(a_request_that_makes_no_sense_is_told,
-						set_up, tear_down),
+		LAB_TEST(a_request_becomes_a_message_and_steps_become_rows,
+			 lab_set_up_started),
+		LAB_TEST(what_is_not_said_has_a_default, lab_set_up_started),
+		LAB_TEST(a_test_that_fails_is_neither_yes_nor_no, lab_set_up_started),
+		LAB_TEST(a_gate_that_goes_ends_its_tests, lab_set_up_started),
+		LAB_TEST(a_request_that_makes_no_sense_is_told, lab_set_up_started),
 	};
 
 	return cmocka_run_group_tests_name("proc/ledger_tests", tests, NULL, NULL);
