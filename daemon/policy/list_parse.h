@@ -16,19 +16,13 @@
 
 #include "base/addr.h"
 #include "base/cleanup.h"
+#include "base/line_problem.h"
 
 #define LIST_LINE_MAX_BYTES 1024u
-#define LIST_PROBLEM_MAX    256u
 
 struct list_entry {
 	struct prefix prefix;
 	uint16_t flags;
-};
-
-struct list_problem {
-	unsigned int column; /* 1 = first byte of the line */
-	/* What is wrong, quoting it, and what would be right. */
-	char text[LIST_PROBLEM_MAX];
 };
 
 /**
@@ -43,6 +37,6 @@ struct list_problem {
  * Return: 1, an entry; 0, empty or comment; -EINVAL.
  */
 int list_parse_line(const char *line, size_t len, struct list_entry *out_entry,
-		    struct list_problem *out_problem) MUST_CHECK;
+		    struct line_problem *out_problem) MUST_CHECK;
 
 #endif

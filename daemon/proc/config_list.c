@@ -98,7 +98,7 @@ static int line_read(void *context, const char *line, size_t len)
 {
 	struct list_reader *reader = context;
 	struct config_report *report = &reader->fill->config->report;
-	struct list_problem wrong;
+	struct line_problem wrong;
 	struct list_entry entry;
 	int result;
 

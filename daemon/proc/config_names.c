@@ -86,7 +86,7 @@ static int row_add(const struct names_line *line, struct text_builder *builder,
 static int domain_line(const struct names_line *line)
 {
 	char key[MAIL_NAME_MAX + 1];
-	struct mail_list_problem wrong;
+	struct line_problem wrong;
 	struct mail_list_domain found;
 	struct mail_name name;
 	struct text_row row = {.key = key};
@@ -162,7 +162,7 @@ static int route_add(const struct names_line *line, const struct routing_address
 
 static int route_line(const struct names_line *line)
 {
-	struct mail_list_problem wrong;
+	struct line_problem wrong;
 	struct routing_address from, to;
 	struct mail_list_route found;
 	int err = mail_list_parse_route(line->text, line->len, &found, &wrong);

@@ -5,13 +5,11 @@
 #include "wire/mail_list.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "wire/smtp_domain.h"
 
-#define QUOTED_MAX     64u /* bytes of a wrong word that a problem quotes */
 #define ALLOWED	       (SMTP_ALLOW_UTF8 | SMTP_ALLOW_UNDERSCORE | SMTP_ALLOW_DOTS)
 #define ADDRESS_PREFIX "TO:<"
 
@@ -21,12 +19,6 @@ static const char arrow[] = "->";
 struct cursor {
 	const char *line;
 	size_t at, len;
-};
-
-struct word {
-	const char *text; /* inside the line */
-	size_t len;	  /* 0: there is none */
-	size_t at;
 };
 
 static bool is_blank(char byte)
@@ -49,9 +41,9 @@ static void cursor_skip_blanks(struct cursor *cursor)
 }
 
 /* A word ends at a blank, a comment or an arrow; within quotes none of them is one. */
-static struct word word_next(struct cursor *cursor)
+static struct line_word word_next(struct cursor *cursor)
 {
-	struct word word;
+	struct line_word word;
 	bool is_quoted = false;
 
 	cursor_skip_blanks(cursor);
@@ -78,37 +70,18 @@ static bool cursor_is_done(struct cursor *cursor)
 	return cursor->at == cursor->len || cursor->line[cursor->at] == '#';
 }
 
-__attribute__((format(printf, 3, 4))) static int
-problem_set(struct mail_list_problem *problem, const struct word *word,
-	    const char *format, ...)
-{
-	struct buf text;
-	va_list args;
-
-	problem->column = (unsigned int)word->at + 1;
-	buf_init(&text, problem->text, sizeof(problem->text));
-	if (word->len > 0) {
-		buf_puts(&text, "'");
-		buf_add_escaped(&text, word->text, word->len, QUOTED_MAX);
-		buf_puts(&text, "': ");
-	}
-	va_start(args, format);
-	buf_vprintf(&text, format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
 /* Begin with a line. 1, there is something in it; 0; -EINVAL. */
 static int line_open(const char *line, size_t len, struct cursor *out_cursor,
-		     struct mail_list_problem *out_problem)
+		     struct line_problem *out_problem)
 {
 	struct cursor cursor = {.line = line, .len = len};
 
 	if (len > MAIL_LIST_LINE_MAX_BYTES) {
-		const struct word end = {.at = MAIL_LIST_LINE_MAX_BYTES};
+		const struct line_word end = {.at = MAIL_LIST_LINE_MAX_BYTES};
 
-		return problem_set(out_problem, &end, "the line is longer than %u bytes",
-				   MAIL_LIST_LINE_MAX_BYTES);
+		return line_problem_set(out_problem, &end,
+					"the line is longer than %u bytes",
+					MAIL_LIST_LINE_MAX_BYTES);
 	}
 	if (len > 0 && line[len - 1] == '\r') /* written on Windows */
 		cursor.len--;
@@ -134,11 +107,11 @@ static bool domain_read(const char *line, size_t at, size_t len,
 
 int mail_list_parse_domain(const char *line, size_t len,
 			   struct mail_list_domain *out_domain,
-			   struct mail_list_problem *out_problem)
+			   struct line_problem *out_problem)
 {
 	struct mail_list_domain found = {.is_subdomains = false};
 	struct cursor cursor = {.line = line};
-	struct word word;
+	struct line_word word;
 	int result = line_open(line, len, &cursor, out_problem);
 
 	if (result <= 0)
@@ -148,13 +121,13 @@ int mail_list_parse_domain(const char *line, size_t len,
 	if (!domain_read(line, word.at + found.is_subdomains,
 			 word.len - found.is_subdomains, &found.domain) ||
 	    (found.is_subdomains && word.text[1] == '['))
-		return problem_set(
+		return line_problem_set(
 			out_problem, &word,
 			"no domain; write example.org, .example.org for what lies below it, "
 			"or [192.0.2.1]");
 	if (!cursor_is_done(&cursor)) {
 		word = word_next(&cursor);
-		return problem_set(out_problem, &word, "one domain a line");
+		return line_problem_set(out_problem, &word, "one domain a line");
 	}
 	*out_domain = found;
 	return 1;
@@ -162,15 +135,16 @@ int mail_list_parse_domain(const char *line, size_t len,
 
 /* ---- routes ---- */
 
-static int address_problem(struct mail_list_problem *problem, const struct word *word)
+static int address_problem(struct line_problem *problem, const struct line_word *word)
 {
-	return problem_set(problem, word,
-			   "no address; write anna@example.org, or @example.org for a "
-			   "whole domain");
+	return line_problem_set(
+		problem, word,
+		"no address; write anna@example.org, or @example.org for a "
+		"whole domain");
 }
 
 /* "@domain", or an address as RCPT has it. */
-static int address_read(const struct cursor *cursor, const struct word *word,
+static int address_read(const struct cursor *cursor, const struct line_word *word,
 			struct mail_list_address *out_address)
 {
 	const size_t prefix_len = sizeof(ADDRESS_PREFIX) - 1;
@@ -203,26 +177,27 @@ static int address_read(const struct cursor *cursor, const struct word *word,
 	return 0;
 }
 
-static int arrow_read(struct cursor *cursor, struct mail_list_problem *out_problem)
+static int arrow_read(struct cursor *cursor, struct line_problem *out_problem)
 {
-	struct word word;
+	struct line_word word;
 
 	cursor_skip_blanks(cursor);
 	if (cursor_sees(cursor, arrow)) {
 		cursor->at += strlen(arrow);
 		return 0;
 	}
-	word = (struct word){.text = cursor->line + cursor->at, .at = cursor->at};
-	return problem_set(out_problem, &word,
-			   "-> is missing; write old@example.org -> new@example.net");
+	word = (struct line_word){.text = cursor->line + cursor->at, .at = cursor->at};
+	return line_problem_set(
+		out_problem, &word,
+		"-> is missing; write old@example.org -> new@example.net");
 }
 
 int mail_list_parse_route(const char *line, size_t len, struct mail_list_route *out_route,
-			  struct mail_list_problem *out_problem)
+			  struct line_problem *out_problem)
 {
 	struct mail_list_route found;
 	struct cursor cursor = {.line = line};
-	struct word word;
+	struct line_word word;
 	int result = line_open(line, len, &cursor, out_problem);
 
 	if (result <= 0)
@@ -236,12 +211,12 @@ int mail_list_parse_route(const char *line, size_t len, struct mail_list_route *
 	if (address_read(&cursor, &word, &found.to))
 		return address_problem(out_problem, &word);
 	if (found.from.local.len > 0 && found.to.local.len == 0)
-		return problem_set(
+		return line_problem_set(
 			out_problem, &word,
 			"a single address leads to a single one; write it in full");
 	if (!cursor_is_done(&cursor)) {
 		word = word_next(&cursor);
-		return problem_set(out_problem, &word, "one route a line");
+		return line_problem_set(out_problem, &word, "one route a line");
 	}
 	*out_route = found;
 	return 1;

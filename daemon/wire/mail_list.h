@@ -18,16 +18,10 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "base/line_problem.h"
 #include "wire/smtp.h"
 
 #define MAIL_LIST_LINE_MAX_BYTES 1024u
-#define MAIL_LIST_PROBLEM_MAX	 256u
-
-struct mail_list_problem {
-	unsigned int column; /* 1 = first byte of the line */
-	/* What is wrong, quoting it, and what would be right. */
-	char text[MAIL_LIST_PROBLEM_MAX];
-};
 
 struct mail_list_domain {
 	struct smtp_domain domain; /* without the dot in front */
@@ -56,10 +50,10 @@ struct mail_list_route {
  */
 int mail_list_parse_domain(const char *line, size_t len,
 			   struct mail_list_domain *out_domain,
-			   struct mail_list_problem *out_problem) MUST_CHECK;
+			   struct line_problem *out_problem) MUST_CHECK;
 
 /* The same for one line of the routing table. */
 int mail_list_parse_route(const char *line, size_t len, struct mail_list_route *out_route,
-			  struct mail_list_problem *out_problem) MUST_CHECK;
+			  struct line_problem *out_problem) MUST_CHECK;
 
 #endif

@@ -21,7 +21,7 @@ static void check_entry(const struct list_entry *entry)
 	const uint8_t bits = addr_bits(entry->prefix.addr.family);
 	char prefix[PREFIX_TEXT_MAX], flags[FLAGS_TEXT_MAX];
 	char line[PREFIX_TEXT_MAX + FLAGS_TEXT_MAX];
-	struct list_problem problem;
+	struct line_problem problem;
 	struct list_entry again;
 	struct prefix clean;
 	int len;
@@ -41,7 +41,7 @@ static void check_entry(const struct list_entry *entry)
 
 static void check_line(const char *line, size_t len)
 {
-	struct list_problem problem = {.column = 0};
+	struct line_problem problem = {.column = 0};
 	struct list_entry entry;
 
 	switch (list_parse_line(line, len, &entry, &problem)) {
@@ -51,8 +51,7 @@ static void check_line(const char *line, size_t len)
 		check_entry(&entry);
 		break;
 	case -EINVAL:
-		target_check_problem(problem.column, problem.text, sizeof(problem.text),
-				     len);
+		target_check_problem(&problem, len);
 		break;
 	default:
 		target_check(0, "0, 1 or -EINVAL");

@@ -19,7 +19,7 @@ static void check_domain(const char *line, size_t len, const struct mail_list_do
 {
 	char memory[MAIL_LIST_LINE_MAX_BYTES + 8];
 	struct buf text = BUF_OVER(memory);
-	struct mail_list_problem problem;
+	struct line_problem problem;
 	struct mail_list_domain again;
 
 	target_check_span(d->domain.text, len);
@@ -48,7 +48,7 @@ static void check_route(const char *line, size_t len, const struct mail_list_rou
 {
 	char memory[MAIL_LIST_LINE_MAX_BYTES + 8];
 	struct buf text = BUF_OVER(memory);
-	struct mail_list_problem problem;
+	struct line_problem problem;
 	struct mail_list_route again;
 
 	target_check_span(route->from.local, len);
@@ -72,7 +72,7 @@ static void check_route(const char *line, size_t len, const struct mail_list_rou
 
 static void check_line(const char *line, size_t len)
 {
-	struct mail_list_problem problem = {.column = 0};
+	struct line_problem problem = {.column = 0};
 	struct mail_list_domain domain;
 	struct mail_list_route route;
 	int result = mail_list_parse_domain(line, len, &domain, &problem);
@@ -80,8 +80,7 @@ static void check_line(const char *line, size_t len)
 	if (result == 1)
 		check_domain(line, len, &domain);
 	else if (result == -EINVAL)
-		target_check_problem(problem.column, problem.text, sizeof(problem.text),
-				     len);
+		target_check_problem(&problem, len);
 	else
 		target_check(result == 0, "0, 1 or -EINVAL");
 
@@ -89,8 +88,7 @@ static void check_line(const char *line, size_t len)
 	if (result == 1)
 		check_route(line, len, &route);
 	else if (result == -EINVAL)
-		target_check_problem(problem.column, problem.text, sizeof(problem.text),
-				     len);
+		target_check_problem(&problem, len);
 	else
 		target_check(result == 0, "0, 1 or -EINVAL");
 }

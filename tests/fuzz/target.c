@@ -31,11 +31,12 @@ size_t target_check_text(const char *text, size_t cap_bytes)
 	return len;
 }
 
-void target_check_problem(size_t column, const char *text, size_t cap_bytes,
-			  size_t line_len)
+void target_check_problem(const struct line_problem *problem, size_t line_len)
 {
-	target_check(column >= 1 && column <= line_len + 1, "a column of the line");
-	target_check(target_check_text(text, cap_bytes) > 0, "a text");
+	target_check(problem->column >= 1 && problem->column <= line_len + 1,
+		     "a column of the line");
+	target_check(target_check_text(problem->text, sizeof(problem->text)) > 0,
+		     "a text");
 }
 
 void target_each_line(const uint8_t *data, size_t size,

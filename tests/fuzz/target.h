@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/line_problem.h"
 #include "wire/span.h"
 
 /* The target itself, for libFuzzer or replay_main. */
@@ -23,9 +24,8 @@ void target_check_span(struct span span, size_t len);
 /* A text ends within its memory, and is fit for a terminal. Returns its length. */
 size_t target_check_text(const char *text, size_t cap_bytes);
 
-/* A mistake in a line: there is a text, and a column inside the line or just behind it. */
-void target_check_problem(size_t column, const char *text, size_t cap_bytes,
-			  size_t line_len);
+/* A mistake in a line has a text, and a column inside the line or just behind it. */
+void target_check_problem(const struct line_problem *problem, size_t line_len);
 
 /* Calls for each line, in memory of exactly its size, so that ASan sees a step beyond it. */
 void target_each_line(const uint8_t *data, size_t size,

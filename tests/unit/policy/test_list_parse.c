@@ -52,7 +52,7 @@ static void good_lines_are_read(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct list_entry entry = {.flags = UNTOUCHED};
-		struct list_problem problem = {.text = ""};
+		struct line_problem problem = {.text = ""};
 		char text[PREFIX_TEXT_MAX];
 		int got = list_parse_line(good[i].line, strlen(good[i].line), &entry,
 					  &problem);
@@ -120,7 +120,7 @@ static void bad_lines_say_where_and_what_would_be_right(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct list_entry entry = {.flags = UNTOUCHED};
-		struct list_problem problem = {.text = ""};
+		struct line_problem problem = {.text = ""};
 
 		assert_int_equal(list_parse_line(bad[i].line, strlen(bad[i].line), &entry,
 						 &problem),
@@ -135,7 +135,7 @@ static void bad_lines_say_where_and_what_would_be_right(void **state)
 static void a_nul_is_part_of_a_wrong_word(void **state)
 {
 	static const char line[] = "203.0.113.9\0/24 PA";
-	struct list_problem problem;
+	struct line_problem problem;
 	struct list_entry entry;
 
 	(void)state;
@@ -148,7 +148,7 @@ static void a_nul_is_part_of_a_wrong_word(void **state)
 static void the_longest_line_and_one_byte_more(void **state)
 {
 	char line[LIST_LINE_MAX_BYTES + 1] = "203.0.113.0/24 PA #";
-	struct list_problem problem = {.column = 0};
+	struct line_problem problem = {.column = 0};
 	struct list_entry entry;
 
 	(void)state;
@@ -167,7 +167,7 @@ static void nothing_is_read_behind_the_line(void **state)
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(line); len++) {
-		struct list_problem problem;
+		struct line_problem problem;
 		struct list_entry entry;
 		char *exact = malloc(len ? len : 1);
 
@@ -188,7 +188,7 @@ static void an_entry_survives_being_written(void **state)
 		const bool is_v4 = seed_below(&random, 2);
 		struct addr addr = {.family = is_v4 ? ADDR_V4 : ADDR_V6};
 		struct list_entry want, got;
-		struct list_problem problem;
+		struct line_problem problem;
 		char prefix[PREFIX_TEXT_MAX], flags[FLAGS_TEXT_MAX], line[160];
 		int len;
 
@@ -214,7 +214,7 @@ static void a_million_lines_are_read_at_once(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 1000000; i++) {
-		struct list_problem problem;
+		struct line_problem problem;
 		struct list_entry entry;
 		char line[64] = "203.000.113.0/24 PA AS LL # comment";
 

@@ -44,7 +44,7 @@ static int set_up(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
-		struct mail_list_problem problem;
+		struct line_problem problem;
 		struct mail_list_domain domain;
 		char key[MAIL_NAME_MAX + 1] = ".";
 		struct mail_name name;

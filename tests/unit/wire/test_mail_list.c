@@ -102,7 +102,7 @@ static const struct {
 	{"a quote that never ends", "\"a -> c@d", -EINVAL, "", "", 1},
 };
 
-static void check_problem(const char *why, const struct mail_list_problem *problem,
+static void check_problem(const char *why, const struct line_problem *problem,
 			  unsigned int column)
 {
 	if (problem->column != column || problem->text[0] == '\0')
@@ -115,7 +115,7 @@ static void domain_lines_hold(void **state)
 	for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
 		const char *line = domains[i].line;
 		struct mail_list_domain found = {.is_subdomains = true};
-		struct mail_list_problem problem = {.column = 0};
+		struct line_problem problem = {.column = 0};
 		const int result =
 			mail_list_parse_domain(line, strlen(line), &found, &problem);
 
@@ -148,7 +148,7 @@ static void route_lines_hold(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		const char *line = routes[i].line;
-		struct mail_list_problem problem = {.column = 0};
+		struct line_problem problem = {.column = 0};
 		struct mail_list_route found;
 		const int result =
 			mail_list_parse_route(line, strlen(line), &found, &problem);
@@ -166,7 +166,7 @@ static void route_lines_hold(void **state)
 static void a_line_has_1024_bytes_at_most(void **state)
 {
 	char line[MAIL_LIST_LINE_MAX_BYTES + 1];
-	struct mail_list_problem problem;
+	struct line_problem problem;
 	struct mail_list_domain domain;
 	struct mail_list_route route;
 
