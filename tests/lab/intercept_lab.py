@@ -185,7 +185,7 @@ class InterceptLab(Lab):
         return client
 
     def mail_goes_out(self, address, recipient):
-        """The mail host sends a message of its own to port 25 of the clients' host; who did that host see, and what?"""
+        """The mail host sends a message of its own to port 25 of the clients' host; whom did that host see?"""
         dumps = self.dir / "world"
         dumps.mkdir(exist_ok=True)
         sink = f"[{address}]:25" if ":" in address else f"{address}:25"
@@ -207,7 +207,7 @@ class InterceptLab(Lab):
             dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()], 20)
             text = dump[0].read_text()
             dump[0].unlink()
-            return re.search(r"X-Client-Addr: (?:ipv6:)?(\S+)$", text, re.MULTILINE)[1], text
+            return re.search(r"X-Client-Addr: (?:ipv6:)?(\S+)$", text, re.MULTILINE)[1]
         finally:
             world.terminate()
             world.wait(timeout=10)
