@@ -6,7 +6,7 @@
  * action), before the bridge itself sees a frame. Two kinds of packets are taken off and come in at the
  * bridge's own interface instead, as if they had been sent to it: what belongs to a connection of
  * this host, by the kernel's own table of them (the clients' side of a session and the mail host's answers
- * to it), and what clients send to a guarded port, if a gate is to have it. Everything else goes over
+ * to it, and what hosts on the way report of it in ICMP), and what clients send to a guarded port, if a gate is to have it. Everything else goes over
  * the bridge untouched: other ports, other protocols, ARP, the mail host's own mail.
  *
  * So neither netfilter's view of bridges nor a table of sessions is needed, and the answer to a session that
@@ -25,8 +25,12 @@
 
 /* All headers that parse.h looks at: Ethernet, IPv6, the extensions, the ports. */
 #define HEADERS_MAX_BYTES 512u
-#define LOOPBACK4	  0x7f000001u
-#define ANY_PORT	  1u /* of a source that asks whether somebody listens */
+/* Types of ICMP that quote: <linux/icmp.h> draws in more of the C library than there is here. */
+#define ICMP_DEST_UNREACH   3
+#define ICMP_TIME_EXCEEDED  11
+#define ICMP6_INFORMATIONAL 128u /* and more: no errors, RFC 4443 §2.1 */
+#define LOOPBACK4	    0x7f000001u
+#define ANY_PORT	    1u /* of a source that asks whether somebody listens */
 
 /* Set before loading. */
 const volatile __u32 mark_connection, mark_new;
@@ -45,12 +49,24 @@ struct {
 	__type(value, struct bridge_way);
 } bridge_ways SEC(".maps");
 
+struct icmp {
+	__u8 type;
+	__u8 rest[7]; /* code, checksum, and what depends on the type */
+};
+
 enum fate {
 	LEAVE, /* on the bridge */
 	TAKE_CONNECTION,
 	TAKE_NEW,
 	DROP,
 };
+
+static __always_inline const struct bridge_way *way_of(__u16 port)
+{
+	const struct service_key key = {.port = port};
+
+	return bpf_map_lookup_elem(&bridge_ways, &key);
+}
 
 /* Which socket of this host would have it? *out_state: 0: none */
 static __always_inline void find_socket(struct __sk_buff *skb,
@@ -90,6 +106,61 @@ static __always_inline int has_connection(struct __sk_buff *skb,
 	}
 	/* One that listens at this port of every address is not meant. */
 	return state != 0 && state != BPF_TCP_LISTEN;
+}
+
+/* A host on the way that could not pass a packet on says so in ICMP, and quotes it: RFC 792, RFC 4443 §3. */
+static __always_inline enum parse_result parse_quoted(struct __sk_buff *skb,
+						      struct packet *out_packet)
+{
+	struct cursor cursor = {
+		.pos = (void *)(long)skb->data,
+		.end = (void *)(long)skb->data_end,
+		.left = LENGTH_UNKNOWN,
+	};
+	struct ethhdr *ethernet = cursor_take(&cursor, sizeof(*ethernet));
+	struct ipv6hdr *ip6;
+	struct icmp *icmp;
+	struct iphdr *ip;
+
+	if (!ethernet)
+		return PARSE_OTHER;
+	if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+		ip = cursor_take(&cursor, sizeof(*ip));
+		icmp = cursor_take(&cursor, sizeof(*icmp));
+		/* With options it is left to the mail host. */
+		if (!ip || !icmp || ip->ihl != IPV4_WORDS_MIN ||
+		    ip->protocol != IPPROTO_ICMP ||
+		    ip->frag_off & bpf_htons(IPV4_OFFSET_MASK))
+			return PARSE_OTHER;
+		if (icmp->type != ICMP_DEST_UNREACH && icmp->type != ICMP_TIME_EXCEEDED)
+			return PARSE_OTHER;
+		return parse_ipv4(&cursor, out_packet);
+	}
+	if (ethernet->h_proto != bpf_htons(ETH_P_IPV6))
+		return PARSE_OTHER;
+	ip6 = cursor_take(&cursor, sizeof(*ip6));
+	icmp = cursor_take(&cursor, sizeof(*icmp));
+	if (!ip6 || !icmp || ip6->nexthdr != IPPROTO_ICMPV6 ||
+	    icmp->type >= ICMP6_INFORMATIONAL)
+		return PARSE_OTHER;
+	return parse_ipv6(&cursor, out_packet);
+}
+
+/* Was the packet that it quotes one of a gate? Then it is for the gate to make its packets shorter, say. */
+static __always_inline enum fate fate_of_error(struct __sk_buff *skb)
+{
+	struct packet quoted = {}, answer = {};
+
+	if (parse_quoted(skb, &quoted) != PARSE_PORTS)
+		return LEAVE;
+	if (!way_of(quoted.port) && !way_of(quoted.source_port))
+		return LEAVE;
+	__builtin_memcpy(answer.src, quoted.dest, sizeof(answer.src));
+	__builtin_memcpy(answer.dest, quoted.src, sizeof(answer.dest));
+	answer.family = quoted.family;
+	answer.port = quoted.source_port;
+	answer.source_port = quoted.port;
+	return has_connection(skb, &answer) ? TAKE_CONNECTION : LEAVE;
 }
 
 /* Does a gate listen? Nobody does while the keeper is dead. */
@@ -132,13 +203,6 @@ static __always_inline enum fate fate_of_new(struct __sk_buff *skb,
 	return LEAVE;
 }
 
-static __always_inline const struct bridge_way *way_of(__u16 port)
-{
-	const struct service_key key = {.port = port};
-
-	return bpf_map_lookup_elem(&bridge_ways, &key);
-}
-
 static __always_inline enum fate fate_of(struct __sk_buff *skb,
 					 const struct bridge_port *from)
 {
@@ -150,7 +214,7 @@ static __always_inline enum fate fate_of(struct __sk_buff *skb,
 	switch (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end,
 			    &packet)) {
 	case PARSE_OTHER:
-		return LEAVE;
+		return fate_of_error(skb);
 	case PARSE_RUNT:
 		/* Its ports come with a later fragment, unseen: as in bpf/postern. */
 		return from->is_outer ? DROP : LEAVE;

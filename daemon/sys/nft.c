@@ -10,7 +10,7 @@
  *       tcp dport 25 reject with tcp reset
  *     }
  *     chain prerouting { type filter hook prerouting priority mangle
- *       meta l4proto tcp socket transparent 1 meta mark set IN
+ *       meta l4proto tcp socket transparent 1 meta mark set IN, and so for icmp and ipv6-icmp
  *       iifname "eth0" [meta mark ...] tcp dport @guarded jump gates
  *     }
  *     chain output { type route hook output priority mangle
@@ -54,6 +54,8 @@
 #define WATCH_TEXT_MAX	  64u
 #define DETACH_NAME	  "postern-detach"
 #define RULES_EACH_FAMILY 2u
+#define OUTPUT_RULES	  2u
+#define SOCKET_RULES	  (sizeof(socket_protocols) / sizeof(socket_protocols[0]))
 
 /* Whoever jumps stands before whom it jumps to: so they can be taken away one after the other. */
 static const struct nft_chain chains[] = {
@@ -62,6 +64,8 @@ static const struct nft_chain chains[] = {
 	{.name = GATES_CHAIN},
 };
 #define CHAINS (sizeof(chains) / sizeof(chains[0]))
+
+static const uint8_t socket_protocols[] = {IPPROTO_TCP, IPPROTO_ICMP, IPPROTO_ICMPV6};
 
 /* ---- the set of guarded ports -------------------------------------------------------------------- */
 
@@ -152,7 +156,9 @@ static void put_rules(struct nft_batch *batch, const struct nft_table *table)
 {
 	for (size_t i = 0; i < table->port_count; i++)
 		put_port(batch, table, &table->ports[i]);
-	nft_batch_rule(batch, PREROUTING_CHAIN, nft_rule_sockets(table->in_mark));
+	for (size_t i = 0; i < SOCKET_RULES; i++)
+		nft_batch_rule(batch, PREROUTING_CHAIN,
+			       nft_rule_sockets(socket_protocols[i], table->in_mark));
 	for (size_t i = 0; i < table->interface_count; i++)
 		nft_batch_rule(batch, PREROUTING_CHAIN,
 			       nft_rule_guarded(table->interfaces[i], table->marks[i],
@@ -165,7 +171,7 @@ static void put_rules(struct nft_batch *batch, const struct nft_table *table)
 
 size_t nft_rules_wanted(const struct nft_table *table)
 {
-	size_t count = 3 + table->interface_count;
+	size_t count = SOCKET_RULES + OUTPUT_RULES + table->interface_count;
 
 	for (size_t i = 0; i < table->port_count; i++)
 		count += port_rules(&table->ports[i]);

@@ -115,12 +115,15 @@ static void verdict(struct nftnl_rule **rule, int code, const char *chain)
 		nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain);
 }
 
+static void is_protocol(struct nftnl_rule **rule, uint8_t protocol)
+{
+	load_meta(rule, NFT_META_L4PROTO);
+	equals(rule, &protocol, sizeof(protocol));
+}
+
 static void is_tcp(struct nftnl_rule **rule)
 {
-	const uint8_t tcp = IPPROTO_TCP;
-
-	load_meta(rule, NFT_META_L4PROTO);
-	equals(rule, &tcp, sizeof(tcp));
+	is_protocol(rule, IPPROTO_TCP);
 }
 
 static void is_to_port(struct nftnl_rule **rule, uint16_t port)
@@ -207,13 +210,13 @@ struct nftnl_rule *nft_rule_reset(uint16_t port)
 	return rule;
 }
 
-struct nftnl_rule *nft_rule_sockets(uint32_t mark)
+struct nftnl_rule *nft_rule_sockets(uint8_t protocol, uint32_t mark)
 {
 	const uint8_t yes = 1;
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct nftnl_expr *e;
 
-	is_tcp(&rule);
+	is_protocol(&rule, protocol);
 	e = add(&rule, "socket");
 	if (!e)
 		return NULL;

@@ -24,8 +24,11 @@ struct nftnl_rule *nft_rule_tproxy(uint8_t family, const struct nft_port *port,
 /* tcp dport PORT reject with tcp reset */
 struct nftnl_rule *nft_rule_reset(uint16_t port);
 
-/* meta l4proto tcp socket transparent 1 meta mark set MARK: what belongs to a gate already stays with it */
-struct nftnl_rule *nft_rule_sockets(uint32_t mark);
+/*
+ * meta l4proto PROTOCOL socket transparent 1 meta mark set MARK: what belongs to a gate already stays with it. Of ICMP it
+ * is what hosts on the way report of the gate's packets, that they are too long, say.
+ */
+struct nftnl_rule *nft_rule_sockets(uint8_t protocol, uint32_t mark);
 
 /* ct direction reply ct mark MARK meta mark set MARK */
 struct nftnl_rule *nft_rule_answers(uint32_t mark);

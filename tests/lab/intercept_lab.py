@@ -59,7 +59,9 @@ service imap {{
 """
 
 
-class BridgeNetwork(Network):
+class RoutedNetwork(Network):
+    """A router between the clients and the gate, which stands between router and mail host."""
+
     def __init__(self, tag):
         super().__init__(tag)
         self.names = {host: f"{tag}-{host}" for host in ("clients", "router", "gate", "mail")}
@@ -70,33 +72,60 @@ class BridgeNetwork(Network):
         self.names = {"clients": names["clients"], "gate": names["router"], "mail": names["mail"]}
         super().up()
         self.names = names
-        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
-            self.run("router", "sysctl", "-qw", f"{key}=1")
+        self.forward("router")
         sh("ip", "-n", names["router"], "link", "del", "inner")
         sh("ip", "netns", "add", names["gate"])
         sh("ip", "-n", names["gate"], "link", "set", "lo", "up")
         self._link("router", "to-mail", "gate", "outer")
         self._link("mail", "to-gate", "gate", "inner")
-        sh("ip", "-n", names["gate"], "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+        self._addresses("mail", "to-gate", [f"{MAIL4}/24"], [f"{MAIL6}/48"])
+
+    def forward(self, host):
+        for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+            self.run(host, "sysctl", "-qw", f"{key}=1")
+
+    def route(self, host, where, via4, via6):
+        for family, to, via in (("-4", where[0], via4), ("-6", where[1], via6)):
+            sh("ip", "-n", self.names[host], family, "route", "replace", to, "via", via)
+
+
+class BridgeNetwork(RoutedNetwork):
+    def up(self):
+        super().up()
+        gate = self.names["gate"]
+        sh("ip", "-n", gate, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
         for port in ("outer", "inner"):
-            sh("ip", "-n", names["gate"], "link", "set", port, "master", "br0")
-        sh("ip", "-n", names["gate"], "link", "set", "br0", "up")
-        for host, dev, v4, v6 in (("router", "to-mail", ROUTER4, ROUTER6), ("gate", "br0", BRIDGE4, BRIDGE6),
-                                  ("mail", "to-gate", MAIL4, MAIL6)):
-            self._addresses(host, dev, [f"{v4}/24"], [f"{v6}/48"])
+            sh("ip", "-n", gate, "link", "set", port, "master", "br0")
+        sh("ip", "-n", gate, "link", "set", "br0", "up")
+        self._addresses("router", "to-mail", [f"{ROUTER4}/24"], [f"{ROUTER6}/48"])
+        self._addresses("gate", "br0", [f"{BRIDGE4}/24"], [f"{BRIDGE6}/48"])
         for host in ("gate", "mail"):
-            sh("ip", "-n", names[host], "route", "add", "default", "via", ROUTER4)
-            sh("ip", "-n", names[host], "-6", "route", "add", "default", "via", ROUTER6)
+            self.route(host, ("default", "default"), ROUTER4, ROUTER6)
+
+
+class SecondRouterNetwork(RoutedNetwork):
+    """The gate is a router, too, with the mail host's network behind it."""
+
+    def up(self):
+        super().up()
+        self.forward("gate")
+        self._addresses("gate", "inner", [f"{ROUTER4}/24"], [f"{ROUTER6}/48"])
+        self._addresses("router", "to-mail", ["198.51.100.193/30"], ["2001:db8:3::1/64"])
+        self._addresses("gate", "outer", ["198.51.100.194/30"], ["2001:db8:3::2/64"])
+        self.route("router", ("198.51.100.0/24", "2001:db8:2::/48"), "198.51.100.194", "2001:db8:3::2")
+        self.route("gate", ("default", "default"), "198.51.100.193", "2001:db8:3::1")
+        self.route("mail", ("default", "default"), ROUTER4, ROUTER6)
 
 
 class InterceptLab(Lab):
-    """layout: "same host", "router" or "bridge"."""
+    """layout: "same host", "router", "bridge" or "second router"."""
+
+    NETWORKS = {"bridge": BridgeNetwork, "second router": SecondRouterNetwork}
 
     def __init__(self, tag, layout):
-        super().__init__(tag, fail_mode="closed", interface="outer" if layout == "bridge" else "nic")
+        super().__init__(tag, fail_mode="closed", interface="outer" if layout in self.NETWORKS else "nic")
         self.layout = layout
-        if layout == "bridge":
-            self.network = BridgeNetwork(self.tag)
+        self.network = self.NETWORKS.get(layout, Network)(self.tag)
         self.target = {4: GATE4, 6: GATE6} if layout == "same host" else {4: MAIL4, 6: MAIL6}
         self.before = None  # host_state() before posternd has ever run
 
