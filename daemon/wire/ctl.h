@@ -69,7 +69,8 @@
  *   processes  [{role, index, pid, started, restarts}]; pid null: not running; role "gate-leaving": of a program before
  *   policies   [{name, id, enabled, entries, counters {passed, dropped_ban, ...}, checks {ptr_hit, ptr_would, ...}}]
  *              counters as in bpf/abi.h; checks: sessions since the ledger began, by check (only those that found
- *              something) and result: _hit (enforced), _would (observed), _unknown
+ *              something) and result: _hit (enforced), _would (observed), _unknown; of dos: seconds in which a client was
+ *              over dos-syn-rate
  *   rbls       [{name, zone, ipv4, ipv6, why, since}]  ipv4, ipv6 "untested" | "works" | "suspended", null: not asked;
  *              why: of the suspension; since: when it began, or ended
  *   dns        {asked, cached, shared, failed, cache_entries, cache_bytes, silent}: the checker's questions since it
