@@ -3,4 +3,4 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from lab_fixtures import lab, pytest_sessionstart  # noqa: E402,F401
+from lab_fixtures import authority, lab, pytest_sessionstart  # noqa: E402,F401

@@ -5,6 +5,7 @@ import ssl
 
 from netns import sh
 
+MX_NAME = "mail.example.net"  # of the certificate mx, in the fixture authority
 EXTENSIONS = """
 basicConstraints = CA:{ca}
 subjectAltName = {names}

@@ -13,6 +13,7 @@ Zones and lists are plain attributes; apply() puts a change in force, with empty
 
 What is in no zone does not exist.
 """
+import contextlib
 import pathlib
 import shutil
 import signal
@@ -114,6 +115,14 @@ class DnsList:
         return {"ip4trie": head + "\n".join(v4) + "\n", "ip6trie": head + "\n".join(v6) + "\n"}
 
 
+def wait_tested(lab, seconds=30):
+    """Until postern knows of each of its DNS lists whether it works."""
+    def tested():
+        rows = lab.rows("status")["rbls"]
+        return rows and all("untested" not in (r["ipv4"], r["ipv6"]) for r in rows)
+    wait_for("all lists are tested", tested, seconds)
+
+
 class Dns:
     def __init__(self, lab, ttl=1, cache_ttl=1):
         self.lab = lab
@@ -128,6 +137,21 @@ class Dns:
         self.silence = []
 
     # life
+
+    @contextlib.contextmanager
+    def before_the_daemon(self):
+        """The whole lab, in which the name servers answer before posternd begins to ask."""
+        try:
+            self.lab.up(daemon=False)
+            self.start()
+            self.lab.start()
+            yield self
+        except BaseException:
+            self.lab.report()
+            raise
+        finally:
+            self.stop()
+            self.lab.down()
 
     def start(self):
         self.dir.mkdir(exist_ok=True)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tests/net and tests/fault share: root only, and one lab for each module."""
+"""What tests/net and tests/fault share: root only, one lab for each module, and one authority for its certificates."""
 import os
 
 import pytest
 
+from certs import MX_NAME, Authority
 from postern_lab import BUILD, Lab
 
 
@@ -23,3 +24,11 @@ def lab(request):
     name = request.module.__name__.replace("test_", "")[:8]
     with Lab(name, **getattr(request.module, "LAB", {})) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Who signs, and has signed the certificate mx."""
+    made = Authority(tmp_path_factory.mktemp("certs"))
+    made.make("mx", [MX_NAME])
+    return made

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import netns
-from mailhost import MailHost
+from mailhost import DOMAIN, USER, MailHost
 from netns import GATE4, GATE6, MAIL4, MAIL6, Network, sh
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -287,6 +287,16 @@ class Lab:
             client.close()
             raise smtplib.SMTPConnectError(code, text)
         return client
+
+    def rcpt(self, source=netns.GOOD4, mail_from="a@example.com", helo="client.example.com"):
+        """The reply to RCPT, where the checks decide; as (code, text)."""
+        client = self.smtp(source)
+        try:
+            assert client.ehlo(helo)[0] == 250
+            assert client.docmd("MAIL", f"FROM:<{mail_from}>")[0] == 250
+            return client.docmd("RCPT", f"TO:<{USER}@{DOMAIN}>")
+        finally:
+            client.close()
 
     def reachable(self, source, port=25, timeout=1.0):
         """Does a SYN of this address get an answer?"""

@@ -50,28 +50,17 @@ def running():
         yield lab, dns
 
 
-def rcpt(lab, source):
-    """The reply to RCPT, where the check decides."""
-    client = lab.smtp(source)
-    try:
-        assert client.ehlo()[0] == 250
-        assert client.docmd("MAIL", "FROM:<a@example.com>")[0] == 250
-        return client.docmd("RCPT", f"TO:<{RCPT}>")
-    finally:
-        client.close()
-
-
 @pytest.mark.parametrize("source", [NAMED4, GOOD6, DELEGATED4, MANY4, CHAIN4])
 def test_a_client_with_a_name_may_deliver(running, source):
     lab, _ = running
-    assert rcpt(lab, source)[0] == 250
+    assert lab.rcpt(source)[0] == 250
 
 
 @pytest.mark.parametrize("source,evidence", [
     (NAMELESS4, "no PTR record"), (SINGLE_LABEL4, "localhost")])
 def test_a_client_without_a_valid_name_is_refused_and_told_why(running, source, evidence):
     lab, _ = running
-    code, text = rcpt(lab, source)
+    code, text = lab.rcpt(source)
     assert code == 550 and b"5.7.25" in text
     wait_for("a summary with the evidence",
              lambda: any(f"addr={source}" in line and evidence in line for line in lab.events("close")))
@@ -79,31 +68,31 @@ def test_a_client_without_a_valid_name_is_refused_and_told_why(running, source, 
 
 def test_a_client_without_the_flag_is_not_asked_about(running):
     lab, _ = running
-    assert rcpt(lab, UNFLAGGED4)[0] == 250
+    assert lab.rcpt(UNFLAGGED4)[0] == 250
 
 
 @pytest.mark.parametrize("source", [LAME6, EXPIRED6])
 def test_a_zone_that_fails_is_unknown_and_mail_flows(running, source):
     lab, _ = running
-    assert rcpt(lab, source)[0] == 250
+    assert lab.rcpt(source)[0] == 250
 
 
 def test_a_name_server_that_fails_is_unknown_and_mail_flows(running):
     lab, dns = running
     dns.stop()
     try:  # nobody listens: the resolver's host says so at once
-        assert rcpt(lab, BROKEN4)[0] == 250
+        assert lab.rcpt(BROKEN4)[0] == 250
     finally:
         dns.start()
     # UNKNOWN is not kept: with the name server back the address has its answer.
-    assert rcpt(lab, BROKEN4)[0] == 550
+    assert lab.rcpt(BROKEN4)[0] == 550
 
 
 def test_a_silent_name_server_costs_the_deadline_and_then_nothing(running):
     lab, dns = running
     with dns.hole():
         began = time.monotonic()
-        assert rcpt(lab, "192.0.2.70")[0] == 250
+        assert lab.rcpt("192.0.2.70")[0] == 250
         waited = time.monotonic() - began
         assert CHECK_TIMEOUT_S - 1 < waited < CHECK_TIMEOUT_S + 2
         # A client that has said all it has to say, and closed its side, is answered in the end.
@@ -124,7 +113,7 @@ def test_a_silent_name_server_costs_the_deadline_and_then_nothing(running):
                 break
         assert lab.events("dns-silent")
         began = time.monotonic()
-        assert rcpt(lab, "192.0.2.71")[0] == 250
+        assert lab.rcpt("192.0.2.71")[0] == 250
         assert time.monotonic() - began < 1
 
 
@@ -133,10 +122,10 @@ def test_the_checker_may_die_and_mail_flows(running):
     before = lab.pids("checker")
     assert len(before) == 1
     sh("kill", "-9", str(before[0]))
-    assert rcpt(lab, NAMED4)[0] == 250
+    assert lab.rcpt(NAMED4)[0] == 250
     wait_for("a new checker", lambda: lab.pids("checker") not in ([], before))
-    wait_for("the new checker refuses", lambda: rcpt(lab, NAMELESS4)[0] == 550)
-    assert rcpt(lab, GOOD4)[0] == 250
+    wait_for("the new checker refuses", lambda: lab.rcpt(NAMELESS4)[0] == 550)
+    assert lab.rcpt(GOOD4)[0] == 250
 
 
 @pytest.fixture
@@ -165,7 +154,7 @@ def test_what_only_observes_says_what_it_would_have_done(running, change):
     lab, _ = running
     change(ptr="observe")
     before = counts(lab).get("ptr_would", 0)
-    assert rcpt(lab, NAMELESS4)[0] == 250
+    assert lab.rcpt(NAMELESS4)[0] == 250
     wait_for("a count", lambda: counts(lab).get("ptr_would", 0) == before + 1)
     found = finding(lab, NAMELESS4)
     assert found[0]["result"] == "would-refuse" and found[0]["why"] == "no PTR record"
@@ -180,12 +169,12 @@ def test_what_cannot_be_found_out_defers_only_if_told_so(running, change):
     before = counts(lab).get("ptr_unknown", 0)
     dns.stop()
     try:
-        code, text = rcpt(lab, "192.0.2.72")
+        code, text = lab.rcpt("192.0.2.72")
     finally:
         dns.start()
     assert code == 451 and b"4.4.3" in text
-    assert rcpt(lab, NAMED4)[0] == 250
-    assert rcpt(lab, NAMELESS4)[0] == 550
+    assert lab.rcpt(NAMED4)[0] == 250
+    assert lab.rcpt(NAMELESS4)[0] == 550
     wait_for("a count", lambda: counts(lab)["ptr_unknown"] == before + 1)
     wait_for("a summary", lambda: any("checks=ptr:unknown" in line and "verdict=defer-ptr" in line
                                       for line in lab.events("close")))
@@ -196,7 +185,7 @@ def test_a_name_that_has_to_lead_back(running, change):
     dns.zones["example.com"] = "client A 192.0.2.10\nclient6 AAAA 2001:db8:1::99\n"
     dns.apply()
     change(policy="strikes = off\nptr-forward-confirmed = yes")
-    assert rcpt(lab, NAMED4)[0] == 250
-    assert rcpt(lab, GOOD6)[0] == 550
+    assert lab.rcpt(NAMED4)[0] == 250
+    assert lab.rcpt(GOOD6)[0] == 550
     found = wait_for("a finding", lambda: finding(lab, GOOD6))
     assert found[0]["why"] == "its name does not lead back to it: client6.example.com"

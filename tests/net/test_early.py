@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from dns import Dns, DnsList
+from dns import Dns, DnsList, wait_tested
 from mailhost import DOMAIN, USER
 from netns import MAIL4, sh
 from postern_lab import Lab, wait_for
@@ -30,17 +30,8 @@ def running():
     lab.lists["global.list"] = GLOBAL_LIST
     dns = Dns(lab)
     dns.lists["zen.example.net"] = DnsList([ZEN4], text="listed, see there")
-    try:
-        lab.up(daemon=False)
-        dns.start()
-        lab.start()
+    with dns.before_the_daemon():
         yield lab, dns
-    except BaseException:
-        lab.report()
-        raise
-    finally:
-        dns.stop()
-        lab.down()
 
 
 @pytest.fixture
@@ -262,8 +253,7 @@ LISTS = 'rbls = { "zen" }\n\trbl-at = connect'
 def test_a_listed_client_is_not_greeted(running, change):
     lab, _ = running
     change(LISTS)
-    wait_for("the list is tested", lambda: all(
-        "untested" not in (r["ipv4"], r["ipv6"]) for r in lab.rows("status")["rbls"]))
+    wait_tested(lab)
     with lab.connect(ZEN4) as sock:
         assert read_until(sock, rb"^never") == f"554 5.7.1 {ZEN4} is listed by zen: listed, see there\r\n".encode()
     close_line(lab, ZEN4, "verdict=refuse-rbl", "checks=rbl:hit", "reason=listed")

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from dns import Dns, DnsList
+from dns import Dns, DnsList, wait_tested
 from mailhost import DOMAIN, USER
 from netns import MAIL4
 from postern_lab import Lab, wait_for
@@ -46,19 +46,9 @@ def running():
     dns.zones = {"example": ZONE, "2.0.192.in-addr.arpa": "10 PTR named.example.\n13 PTR named.example.\n68 PTR blocked.example.\n"}
     dns.lists = {"zen.example.net": DnsList([BLOCKED4])}
     dns.faults = {f"{name}.example": "silent" for name in ("silent", "mute", "dumb")}
-    try:
-        lab.up(daemon=False)
-        dns.start()
-        lab.start()
-        wait_for("the list is tested",
-                 lambda: all("untested" not in (r["ipv4"], r["ipv6"]) for r in lab.rows("status")["rbls"]), 30)
+    with dns.before_the_daemon():
+        wait_tested(lab)
         yield lab
-    except BaseException:
-        lab.report()
-        raise
-    finally:
-        dns.stop()
-        lab.down()
 
 
 @pytest.fixture
@@ -79,13 +69,7 @@ def sender(domain):
 
 
 def rcpt(lab, source, mail_from, helo="client.example.org"):
-    client = lab.smtp(source)
-    try:
-        assert client.ehlo(helo)[0] == 250
-        assert client.docmd("MAIL", f"FROM:<{mail_from}>")[0] == 250
-        return client.docmd("RCPT", f"TO:<{RCPT}>")[0]
-    finally:
-        client.close()
+    return lab.rcpt(source, mail_from, helo)[0]
 
 
 def rcpt_until(lab, source, mail_from):

@@ -9,12 +9,11 @@ import ssl
 import subprocess
 
 import pytest
-from certs import Authority, certificate
+from certs import MX_NAME as NAME, certificate
 from imap_lab import imap_service
 from netns import GATE4, MAIL4
 from postern_lab import Lab, wait_for
 
-NAME = "mail.example.net"
 SESSIONS, TLS_SESSIONS, PER_CLIENT, SINK_PORT = 10000, 1500, 40, 3143
 BACKEND = f"{MAIL4}:{SINK_PORT}"
 MAX_BYTES, TLS_MAX_BYTES = 3430, 17818  # HAProxy's: 3.35 and 17.4 KiB
@@ -25,13 +24,6 @@ service imaps {{
 	type = imaps policy = global listen = {{ "0.0.0.0:993" }} backend = {{ "{backend}" }} certificates = {{ "mx" }}
 }}
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 @pytest.fixture(scope="module")

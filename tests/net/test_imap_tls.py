@@ -4,13 +4,12 @@ import imaplib
 import ssl
 
 import pytest
-from certs import Authority
+from certs import MX_NAME as NAME
 from imap_lab import Imap, Raw, closed, field, imap_service
 from mailhost import PASSWORD, USER
 from netns import GOOD4
 from postern_lab import Lab
 
-NAME = "mail.example.net"
 IMAPS = """
 service imaps {{
 	type = imaps
@@ -21,13 +20,6 @@ service imaps {{
 	certificates = {{ "mx" }}
 }}
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,11 @@ import ssl
 import struct
 
 import pytest
-from certs import Authority, certificate
+from certs import MX_NAME as NAME, certificate
 from mailhost import IMAP_PROXY, POP3_PROXY, USER
 from netns import GATE4, GOOD4, GUESSER4, GUESSER6, MAIL4
 from postern_lab import GLOBAL_LIST, Lab, wait_for
 
-NAME = "mail.example.net"
 PROXY4 = "192.0.2.70"
 UNCOUNTED4 = "192.0.2.71"  # no LL in the policy of the mailboxes
 
@@ -50,13 +49,6 @@ service other {{
 	client-address = proxy
 }}
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 @pytest.fixture(scope="module")

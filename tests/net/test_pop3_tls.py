@@ -1,29 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """POP3 and TLS: STLS, pop3s, what is offered before and after, and TLS with the backend."""
 import contextlib
-import poplib
 import random
-import socket
 import ssl
 import threading
 
 import pytest
-from certs import Authority
+from certs import MX_NAME as NAME
 from mailhost import PASSWORD, USER
 from netns import GATE4, GOOD4, MAIL4
 from pop3_lab import STAND_IN_PORT, Peer, Pop3, Raw, closed, field, pop3_service, stand_in
 from postern_lab import Lab
 
-NAME = "mail.example.net"
 CERTIFICATE = 'certificate mx {{ chain = "{dir}/mx.pem" key = "{dir}/mx.key" }}\n'
 SHOWS = 'certificates = { "mx" }'
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 @pytest.fixture(scope="module")

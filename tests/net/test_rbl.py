@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from dns import Dns, DnsList
+from dns import Dns, DnsList, wait_tested
 from mailhost import DOMAIN, PASSWORD, USER
 from netns import MAIL4, sh
 from postern_lab import Lab, wait_for
@@ -48,18 +48,9 @@ def running():
     lab.lists["global.list"] = GLOBAL_LIST
     dns = Dns(lab)
     dns.lists = dns_lists()
-    try:
-        lab.up(daemon=False)
-        dns.start()
-        lab.start()
+    with dns.before_the_daemon():
         wait_tested(lab)
         yield lab, dns
-    except BaseException:
-        lab.report()
-        raise
-    finally:
-        dns.stop()
-        lab.down()
 
 
 @pytest.fixture
@@ -90,32 +81,14 @@ def health(lab, name):
     return next(r for r in lab.rows("status")["rbls"] if r["name"] == name)
 
 
-def wait_tested(lab, seconds=30):
-    def tested():
-        rows = lab.rows("status")["rbls"]
-        return rows and all("untested" not in (r["ipv4"], r["ipv6"]) for r in rows)
-    wait_for("all lists are tested", tested, seconds)
-
-
 def counts(lab):
     return next(p["checks"] for p in lab.rows("status")["policies"] if p["name"] == "global")
-
-
-def rcpt(lab, source):
-    """The reply to RCPT, where the check decides."""
-    client = lab.smtp(source)
-    try:
-        assert client.ehlo()[0] == 250
-        assert client.docmd("MAIL", "FROM:<a@example.com>")[0] == 250
-        return client.docmd("RCPT", f"TO:<{RCPT}>")
-    finally:
-        client.close()
 
 
 @pytest.mark.parametrize("source", [CLEAN4, CLEAN6, OTHER4, ALLOWED4, CODE4, UNFLAGGED4])
 def test_who_is_listed_nowhere_or_not_enough_may_deliver(running, source):
     lab, _ = running
-    assert rcpt(lab, source) == (250, b"2.1.5 Ok")
+    assert lab.rcpt(source) == (250, b"2.1.5 Ok")
 
 
 @pytest.mark.parametrize("source,words", [
@@ -124,7 +97,7 @@ def test_who_is_listed_nowhere_or_not_enough_may_deliver(running, source):
 ])
 def test_who_is_listed_is_told_by_whom_and_why(running, source, words):
     lab, _ = running
-    code, text = rcpt(lab, source)
+    code, text = lab.rcpt(source)
     assert f"{code} {text.decode()}" == words
     wait_for("a summary", lambda: any(
         f"addr={source} " in line and "checks=rbl:hit" in line and "verdict=refuse-rbl" in line
@@ -135,10 +108,10 @@ def test_who_is_listed_is_told_by_whom_and_why(running, source, words):
 
 def test_lists_add_up_and_it_ends_as_soon_as_that_is_enough(running, change):
     lab, _ = running
-    assert rcpt(lab, BOTH4)[0] == 554  # by zen alone, or with other, whoever replies first
+    assert lab.rcpt(BOTH4)[0] == 554  # by zen alone, or with other, whoever replies first
     change(policy=POLICY.replace("rbl-threshold = 2", "rbl-threshold = 4"), restart=False)
-    assert rcpt(lab, ZEN4)[0] == 250
-    code, text = rcpt(lab, BOTH4)
+    assert lab.rcpt(ZEN4)[0] == 250
+    code, text = lab.rcpt(BOTH4)
     assert code == 554
     assert text.decode() == f"5.7.1 {BOTH4} is listed by zen, other: https://zen.example.net/query/ip/{BOTH4}"
 
@@ -155,7 +128,7 @@ def test_pipelined_recipients_are_each_refused_in_order(running):
 
 def test_the_text_of_a_list_is_cut_and_cannot_break_the_reply(running):
     lab, _ = running
-    code, text = rcpt(lab, HOSTILE4)
+    code, text = lab.rcpt(HOSTILE4)
     assert code == 554 and text.startswith(f"5.7.1 {HOSTILE4} is listed by zen: a".encode())
     assert text.endswith(b"...") and len(text) < 250 and b"\n" not in text
 
@@ -168,7 +141,7 @@ def test_who_logs_in_is_exempt(running):
     assert client.docmd("MAIL", "FROM:<a@example.org>")[0] == 250
     assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
     client.close()
-    assert rcpt(lab, ZEN4)[0] == 554
+    assert lab.rcpt(ZEN4)[0] == 554
 
 
 def test_what_is_known_is_not_asked_again(running):
@@ -176,9 +149,9 @@ def test_what_is_known_is_not_asked_again(running):
     dns.ttl = dns.cache_ttl = 60
     dns.apply()
     try:
-        assert rcpt(lab, KEPT4)[0] == 554
+        assert lab.rcpt(KEPT4)[0] == 554
         dns.stop()
-        assert rcpt(lab, KEPT4)[0] == 554
+        assert lab.rcpt(KEPT4)[0] == 554
     finally:
         dns.ttl = dns.cache_ttl = 1
         dns.start()
@@ -213,24 +186,24 @@ def test_a_list_that_answers_everybody_is_suspended(running, change, entries, wo
     lab, _ = running
     change(lists={"zen.example.net": DnsList(entries, test_entries=False)})
     suspended(lab, "zen", words)
-    assert rcpt(lab, ZEN4)[0] == 250  # and refuses nobody
-    assert rcpt(lab, CLEAN4)[0] == 250
+    assert lab.rcpt(ZEN4)[0] == 250  # and refuses nobody
+    assert lab.rcpt(CLEAN4)[0] == 250
 
 
 def test_an_empty_list_is_suspended(running, change):
     lab, _ = running
     change(lists={"zen.example.net": DnsList([ZEN4], test_entries=False)})
     suspended(lab, "zen", "does not list its test entry 127.0.0.2")
-    assert rcpt(lab, ZEN4)[0] == 250
+    assert lab.rcpt(ZEN4)[0] == 250
 
 
 def test_one_error_code_amid_good_replies_is_no_hit(running, change):
     lab, _ = running
     change(lists={"zen.example.net": DnsList([f"{ZEN4} :127.255.255.254:public", f"{CODE4} :192.0.2.1:alien", OTHER4])})
     assert health(lab, "zen")["ipv4"] == "works"
-    assert rcpt(lab, ZEN4)[0] == 250
-    assert rcpt(lab, CODE4)[0] == 250
-    assert rcpt(lab, OTHER4)[0] == 554
+    assert lab.rcpt(ZEN4)[0] == 250
+    assert lab.rcpt(CODE4)[0] == 250
+    assert lab.rcpt(OTHER4)[0] == 554
 
 
 @pytest.mark.parametrize("fault", ["dead", "silent", "lame"])
@@ -240,7 +213,7 @@ def test_a_dead_list_is_suspended_and_costs_nobody_anything(running, change, fau
     assert health(lab, "zen")["ipv4"] == "suspended"
     assert health(lab, "other")["ipv4"] == "works"
     began = time.monotonic()
-    assert rcpt(lab, ZEN4)[0] == 250
+    assert lab.rcpt(ZEN4)[0] == 250
     assert time.monotonic() - began < 1.5
 
 
@@ -249,14 +222,14 @@ def test_a_list_that_dies_costs_its_timeout_and_decides_nothing(running, change)
     change(faults={"zen.example.net": "silent"}, restart=False,
            policy=POLICY + "\n\tdns-failure = defer", top=LISTS.replace("weight = 3", "weight = 3 timeout = 1s"))
     began = time.monotonic()
-    code, text = rcpt(lab, OTHER4)  # 1 of 2, and zen could have decided
+    code, text = lab.rcpt(OTHER4)  # 1 of 2, and zen could have decided
     assert code == 451 and 0.9 < time.monotonic() - began < 3
     wait_for("a summary", lambda: any("checks=rbl:unknown" in line and "no usable reply of zen" in line
                                       for line in lab.events("close")))
     # The answer of the others is enough where zen cannot change it.
     change(faults={"other.example.net": "silent"}, restart=False)
     began = time.monotonic()
-    assert rcpt(lab, ALLOWED4)[0] in (250, 451)
+    assert lab.rcpt(ALLOWED4)[0] in (250, 451)
 
 
 def test_one_that_observes_says_what_it_would_have_done(running, change):
@@ -275,7 +248,7 @@ def test_one_that_observes_says_what_it_would_have_done(running, change):
     # Who has gone before the lists reply is counted all the same.
     count = counts(lab)["rbl_would"]
     for n in range(5):
-        assert rcpt(lab, BOTH4)[0] == 250
+        assert lab.rcpt(BOTH4)[0] == 250
         wait_for("a count", lambda: counts(lab)["rbl_would"] == count + n + 1)
 
 
@@ -284,4 +257,4 @@ def test_the_checker_may_die_and_lists_are_tested_anew(running):
     before = lab.pids("checker")
     sh("kill", "-9", str(before[0]))
     wait_for("a new checker", lambda: lab.pids("checker") not in ([], before))
-    wait_for("it refuses again", lambda: rcpt(lab, ZEN4)[0] == 554)
+    wait_for("it refuses again", lambda: lab.rcpt(ZEN4)[0] == 554)

@@ -7,11 +7,11 @@ import struct
 import threading
 
 import pytest
-from certs import Authority, certificate, trusting
+from certs import MX_NAME as NAME, Authority, certificate, trusting
 from netns import GOOD4, MAIL4
 from postern_lab import Lab
 
-BACKEND, NAME = "backend.example.org", "mail.example.net"
+BACKEND = "backend.example.org"
 
 # Port: settings of the service there.
 SERVICES = {
@@ -45,11 +45,9 @@ service s{port} {{
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    made.make("backend", [BACKEND])
-    return made
+def authority(authority):
+    authority.make("backend", [BACKEND])
+    return authority
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,10 @@ import shutil
 import ssl
 
 import pytest
-from certs import Authority, certificate
+from certs import MX_NAME as NAME, Authority, certificate
 from netns import GOOD4
 from postern_lab import Lab, wait_for
 
-NAME = "mail.example.net"
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 import imaplib
 
 import pytest
-from certs import Authority, certificate, trusting
+from certs import MX_NAME as NAME, certificate, trusting
 from mailhost import PASSWORD, USER
 from netns import GATE4, GOOD4
 from postern_lab import Lab, wait_for
 
-NAME = "mail.example.net"
 SERVICES = """
 service imaps {
 	type = imaps policy = global listen = { "0.0.0.0:993" } certificates = { "mx" }
@@ -19,13 +18,6 @@ service imap-clear {
 	backend = { "198.51.100.2:1143" } client-address = proxy
 }
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import ssl
 import time
 
 import pytest
-from certs import Authority, certificate
+from certs import MX_NAME as NAME, certificate
 from netns import CLIENT4, GOOD4
 from postern_lab import Lab, wait_for
 
-NAME = "mail.example.net"
 SUBMISSIONS = """
 service submissions {
 	type = submissions
@@ -18,13 +17,6 @@ service submissions {
 	certificates = { "mx" }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 def lab_of(authority, tag, limits):

@@ -15,14 +15,13 @@ import subprocess
 import time
 
 import pytest
-from certs import Authority
+from certs import MX_NAME as NAME
 from mailhost import DOMAIN, PASSWORD, USER
 from netns import GATE4, GATE6, GOOD4
 from postern_lab import GLOBAL_LIST, Lab, wait_for
 
 PROXY4, PROXY6 = "192.0.2.70", "2001:db8:1:67::1"
 STRANGER4 = "192.0.2.71"
-NAME = "mail.example.net"
 # Documentation addresses that no host of the lab has.
 INSIDE4, GUESSER4, INSIDE6 = "198.18.0.77", "198.18.0.66", "2001:db8:77::77"
 GREETING_S = 1
@@ -47,13 +46,6 @@ service told {{
 	accept-proxy = yes
 }}
 """
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    made = Authority(tmp_path_factory.mktemp("certs"))
-    made.make("mx", [NAME])
-    return made
 
 
 @pytest.fixture(scope="module")
