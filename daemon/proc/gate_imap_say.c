@@ -22,13 +22,18 @@ static void put_tag(struct buf *out, struct imap_tag tag)
 	buf_puts(out, " ");
 }
 
+static void put_answer(struct buf *out, struct imap_tag tag, const char *text)
+{
+	put_tag(out, tag);
+	buf_printf(out, "%s\r\n", text);
+}
+
 void imap_say(struct session *s, struct imap_tag tag, const char *text)
 {
 	char memory[ANSWER_MAX_BYTES];
 	struct buf out = BUF_OVER(memory);
 
-	put_tag(&out, tag);
-	buf_printf(&out, "%s\r\n", text);
+	put_answer(&out, tag, text);
 	mailbox_say(s, out.text);
 }
 
@@ -37,8 +42,7 @@ void imap_refuse(struct session *s, struct imap_tag tag, const char *text)
 	char memory[ANSWER_MAX_BYTES];
 	struct buf out = BUF_OVER(memory);
 
-	put_tag(&out, tag);
-	buf_printf(&out, "%s\r\n", text);
+	put_answer(&out, tag, text);
 	mailbox_refuse(s, out.text);
 }
 

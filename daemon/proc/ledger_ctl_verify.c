@@ -101,6 +101,15 @@ static void verify_next(struct verify_job *job)
 	job->cursor = 0;
 }
 
+/* What was waited for is over; false: the keeper let its time go by, and so ends the job. */
+static bool verify_has_answer(struct verify_job *job, const struct msg *answer)
+{
+	job->is_waiting = false;
+	if (!answer)
+		verify_fail(job, "the keeper did not answer", -ETIMEDOUT);
+	return answer != NULL;
+}
+
 /* ---- the store against the set --------------------------------------------------------------------- */
 
 static bool verify_apart(int64_t a_s, int64_t b_s)
@@ -156,11 +165,8 @@ static void verify_on_counters(void *context, const struct msg *answer)
 	struct verify_job *job = context;
 	const struct ledger *ledger = ctl_ledger(job->client);
 
-	job->is_waiting = false;
-	if (!answer) {
-		verify_fail(job, "the keeper did not answer", -ETIMEDOUT);
+	if (!verify_has_answer(job, answer))
 		return;
-	}
 	for (uint32_t i = 0; i < answer->bans.count; i++) {
 		const struct msg_ban *found = &answer->bans.bans[i];
 		struct prefix_set_item item;
@@ -222,11 +228,8 @@ static void verify_on_page(void *context, const struct msg *answer)
 	struct verify_job *job = context;
 	const struct ledger *ledger = ctl_ledger(job->client);
 
-	job->is_waiting = false;
-	if (!answer) {
-		verify_fail(job, "the keeper did not answer", -ETIMEDOUT);
+	if (!verify_has_answer(job, answer))
 		return;
-	}
 	/* Taken by a repair: a page may be missing. */
 	if (ledger->walker != job) {
 		job->is_begun = false;
@@ -308,11 +311,8 @@ static void verify_on_suspects(void *context, const struct msg *answer)
 {
 	struct verify_job *job = context;
 
-	job->is_waiting = false;
-	if (!answer) {
-		verify_fail(job, "the keeper did not answer", -ETIMEDOUT);
+	if (!verify_has_answer(job, answer))
 		return;
-	}
 	for (uint32_t i = 0;
 	     i < answer->bans.count && job->suspect_at < job->suspect_count; i++) {
 		const struct suspect suspect = job->suspects[job->suspect_at++];
