@@ -82,10 +82,35 @@ static int check_program(const struct keeper *keeper)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
 }
 
+/*
+ * The directory that the new program would look for elsewhere; NULL: none. It could not make another, since the rights
+ * to do so have been given up. A configuration that this program cannot read may yet be one for the new program.
+ */
+static const char *moved_directory(const struct keeper *keeper)
+{
+	AUTO(config_free) struct config *config = NULL;
+	const struct conf *old = keeper_conf(keeper);
+
+	if (config_load(keeper->config_path, &config))
+		return NULL;
+	if (strcmp(config->conf.state_dir, old->state_dir) != 0)
+		return "state-dir";
+	if (strcmp(config->conf.run_dir, old->run_dir) != 0)
+		return "run-dir";
+	return strcmp(config->conf.pin_dir, old->pin_dir) != 0 ? "pin-dir" : NULL;
+}
+
 int handover_check(const struct keeper *keeper, char out_text[RELOAD_TEXT_MAX])
 {
 	int err = keeper->phase == PHASE_RUN ? check_program(keeper) : -EBUSY;
+	const char *moved = err ? NULL : moved_directory(keeper);
 
+	if (moved) {
+		(void)snprintf(out_text, RELOAD_TEXT_MAX,
+			       "%s is another: that takes a restart; nothing has changed",
+			       moved);
+		return -EINVAL;
+	}
 	if (err) {
 		(void)snprintf(out_text, RELOAD_TEXT_MAX,
 			       "%s --check %s: %s; nothing has changed",

@@ -174,6 +174,19 @@ def test_a_program_that_refuses_the_configuration_does_not_take_over(lab):
     assert lab.pids("gate") == gates and lab.reachable(GOOD4)
 
 
+@pytest.mark.parametrize("setting", ["state-dir", "run-dir", "pin-dir"])
+def test_another_directory_takes_a_restart(lab, setting):
+    """The new program may not make one, and would end with nobody to take its place."""
+    gates = lab.pids("gate")
+    good = (lab.dir / "postern.conf").read_text()
+    line = next(line for line in good.splitlines() if line.startswith(setting))
+    (lab.dir / "postern.conf").write_text(good.replace(line, line[:-1] + '-other"'))
+    done = lab.cli("upgrade", check=False)
+    (lab.dir / "postern.conf").write_text(good)
+    assert done.returncode == 1 and f"{setting} is another" in done.stderr
+    assert lab.pids("gate") == gates and lab.reachable(GOOD4)
+
+
 def test_one_that_was_upgraded_stops_in_order(lab):
     client = lab.smtp(GOOD4)
     gates = lab.pids("gate")
