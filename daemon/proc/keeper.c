@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "proc/keeper_state.h"
@@ -148,6 +149,25 @@ static int start_guard(struct keeper *keeper)
 	if (!err)
 		err = setup_control(keeper, &config->conf);
 	return err;
+}
+
+/* From now on files change below our directories only; to the ledger, which inherits it, the store is left. */
+static int give_up_rights(const struct keeper *keeper)
+{
+	const struct conf *conf = keeper_conf(keeper);
+	char pins[CONF_PATH_MAX];
+	const struct sandbox_paths paths = {
+		.writable = {conf->run_dir, conf->state_dir, pins, "/dev/null"},
+		.program = keeper->handover.program,
+	};
+	char *slash;
+
+	/* The directory of the pins is made and removed, too. */
+	(void)text_copy(pins, sizeof(pins), conf->pin_dir);
+	slash = strrchr(pins, '/');
+	if (slash && slash != pins)
+		*slash = '\0';
+	return sandbox_keeper(&paths, keeper->handover.is_filtered);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */
@@ -448,7 +468,7 @@ int keeper_main(const char *config_path)
 	handover_close_rest(keeper);
 	/* The lists' builders are gone: give their memory back before it is forked. */
 	(void)malloc_trim(0);
-	err = sandbox_keeper(keeper->handover.is_filtered);
+	err = give_up_rights(keeper);
 	if (!err)
 		err = loop_prepare(keeper);
 	if (!err)

@@ -28,7 +28,7 @@
 #endif
 
 #define NOBODY	      65534u /* the kernel's overflow id: owns nothing */
-#define KEEPER_FILTER 1 /* to be raised with every change of what the keeper is refused */
+#define KEEPER_FILTER 2 /* to be raised with every change of what the keeper is refused */
 
 /* ---- account, root, capabilities ---------------------------------------------------------------- */
 
@@ -139,7 +139,7 @@ int sandbox_keeper_filter(void)
 	return SANITIZED ? 0 : KEEPER_FILTER;
 }
 
-int sandbox_keeper(bool is_filtered)
+int sandbox_keeper(const struct sandbox_paths *paths, bool is_filtered)
 {
 	static const cap_value_t kept[] = {
 		CAP_BPF,	      /* maps, and the program after an upgrade */
@@ -158,5 +158,8 @@ int sandbox_keeper(bool is_filtered)
 		return err;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	return SANITIZED || is_filtered ? 0 : sandbox_filter_keeper();
+	if (SANITIZED || is_filtered)
+		return 0;
+	err = sandbox_paths_enter(paths);
+	return err && err != -EOPNOTSUPP ? err : sandbox_filter_keeper();
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "sys/sandbox_paths.h"
 
 enum sandbox_profile {
 	SANDBOX_GATE,	 /* sockets, shared memory */
@@ -45,11 +46,12 @@ int sandbox_keeper_filter(void);
 
 /**
  * sandbox_keeper - keep only the capabilities that the keeper works with, and refuse what it never does.
+ * @paths: where it may change files, and which program it may run; not asked where the kernel has no Landlock
  * @is_filtered: the program before, in whose place this one runs, has loaded the same filter, and it still holds;
  *               filters add up, and the kernel takes only so many
  *
  * Return: 0; -errno.
  */
-int sandbox_keeper(bool is_filtered) MUST_CHECK;
+int sandbox_keeper(const struct sandbox_paths *paths, bool is_filtered) MUST_CHECK;
 
 #endif

@@ -104,7 +104,8 @@ static const struct {
 	{SCMP_SYS(faccessat), LEDGER},
 	{SCMP_SYS(faccessat2), LEDGER},
 	{SCMP_SYS(fallocate), LEDGER},
-	{SCMP_SYS(fchmod), LEDGER},
+	{SCMP_SYS(fchmod),
+	 LEDGER}, /* SQLite does without: the keeper's filter refuses it */
 	{SCMP_SYS(fdatasync), LEDGER},
 	{SCMP_SYS(fsync), LEDGER},
 	{SCMP_SYS(ftruncate), LEDGER},
@@ -244,7 +245,24 @@ int sandbox_filter_child(enum sandbox_profile profile)
 
 /* ---- the keeper: never ------------------------------------------------------------------------------------- */
 
+#define NR_FCHMODAT2 452 /* from Linux 6.6, on every machine the same */
+
 static const int refused[] = {
+	/* who may do what with files: root's own belong to the keeper, and Landlock does not look at modes */
+	SCMP_SYS(chmod),
+	SCMP_SYS(chown),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),
+	NR_FCHMODAT2,
+	SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(fremovexattr),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(lchown),
+	SCMP_SYS(lremovexattr),
+	SCMP_SYS(lsetxattr),
+	SCMP_SYS(removexattr),
+	SCMP_SYS(setxattr),
 	/* other processes */
 	SCMP_SYS(kcmp),
 	SCMP_SYS(pidfd_getfd),

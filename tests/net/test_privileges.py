@@ -32,7 +32,7 @@ STREAM, DGRAM, RAW = 1, 2, 3
 TCP_NODELAY, SO_MARK, SO_BINDTODEVICE, IP_TRANSPARENT = 1, 36, 25, 19
 READ, WRITE, EXEC, PRIVATE_ANONYMOUS = 1, 2, 4, 0x22
 NEWUSER, NEWNS, SIGCHLD = 0x10000000, 0x20000, 17
-PIDFD_GETFD = 438
+PIDFD_GETFD, LANDLOCK_CREATE_RULESET, FCHMODAT2 = 438, 444, 452
 
 KILLED = f"killed {int(signal.SIGSYS)}"
 ABSENT = f"errno {errno.ENOENT}"
@@ -42,6 +42,10 @@ DONE = r"ok \d+"
 
 def sanitized():
     return b"__asan_init" in (BUILD / "posternd").read_bytes()
+
+
+def has_landlock():
+    return _libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, 1) >= 1
 
 
 class PrivilegesLab(InterceptLab):
@@ -264,6 +268,18 @@ FOR_THE_KEEPER = [
     ("a signal to a child", ("kill", "{sibling}", 0), "ok 0"),
 ]
 
+# The same with root's files, which belong to the keeper whatever capabilities it has; by Landlock.
+FILES_FOR_THE_KEEPER = [
+    ("a file of root's, changed", ("openat", AT_FDCWD, "@/etc/passwd", O_WRONLY), f"errno {errno.EACCES}"),
+    ("a new file of root's", ("openat", AT_FDCWD, "@{dir}/new", O_WRONLY | O_CREAT, 0o600), f"errno {errno.EACCES}"),
+    ("a file of root's, gone", ("unlink", "@{dir}/webadmin.list"), f"errno {errno.EACCES}"),
+    ("root's right to a file of its own", ("chmod", "@{dir}/webadmin.list", 0o666), DENIED),
+    ("the same by a newer call", (FCHMODAT2, AT_FDCWD, "@{dir}/webadmin.list", 0o666, 0), DENIED),
+    ("another program", ("execve", "@/bin/sh", 0, 0), f"errno {errno.EACCES}"),
+    ("a file of root's, read", ("openat", AT_FDCWD, "@{dir}/webadmin.list", O_RDONLY), DONE),
+    ("a file in its own directory", ("openat", AT_FDCWD, "@{dir}/run/new", O_WRONLY | O_CREAT, 0o600), DONE),
+]
+
 
 def words(lab, role, pid, call):
     fill = {"self": pid, "keeper": lab.daemon.pid, "dir": lab.dir,
@@ -292,6 +308,13 @@ def test_one_gets_what_another_does_not(lab, row):
     for role, wanted in zip(CHILDREN, row[2:]):
         got = outcome(lab, role, row[1])
         assert re.fullmatch(wanted, got), f"{role}: {got}"
+
+
+@filtered
+@pytest.mark.skipif(not has_landlock(), reason="this kernel has no Landlock")
+@pytest.mark.parametrize("row", FILES_FOR_THE_KEEPER, ids=[row[0] for row in FILES_FOR_THE_KEEPER])
+def test_of_files_the_keeper_gets(lab, row):
+    test_the_keeper_gets(lab, row)
 
 
 @filtered

@@ -202,6 +202,7 @@ def test_the_restrictions_are_in_force(lab):
     for path in ("/etc/new", "/usr/new", "/var/lib/new", "/run/new", "/new"):
         assert inside(lab, "openat", -100, f"@{path}", 0o101, 0o600) == f"errno {errno.EROFS}", path
     assert inside(lab, "openat", -100, "@/run/postern/new", 0o101, 0o600).startswith("ok")
+    assert inside(lab, "openat", -100, "@/tmp/new", 0o101, 0o600) == f"errno {errno.EACCES}", "Landlock"
     assert inside(lab, "socket", 38, 5, 0) == f"errno {errno.EPERM}"
     with open(f"/proc/{lab.daemon.pid}/status") as lines:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in lines if ":\t" in line)
@@ -227,6 +228,7 @@ def test_it_reloads_by_the_units_own_command(lab):
 def test_a_new_program_takes_over_with_the_same_process_id(lab):
     keeper, gates = lab.daemon.pid, set(lab.pids("gate"))
     client = lab.smtp(GOOD4)
+    lab.cli("ban", GUESSER4)
     lab.cli("upgrade")
     lab.wait_note("READY=1", count=2)
     wait_for("new gates", lambda: len(lab.pids("gate")) == 2 and not gates & set(lab.pids("gate")), 20)
@@ -246,6 +248,7 @@ def test_a_child_that_dies_is_started_again(lab):
 
 
 def test_it_stops_starts_again_and_is_taken_off(lab):
+    lab.cli("ban", GUESSER4)
     stopping = (lab.daemon.pid, "STOPPING=1")
     assert lab.stop() == 0
     assert stopping in lab.notes.take()
