@@ -21,7 +21,8 @@
 
 static_assert(NFT_FENCE_POLICIES_MAX >= CONF_POLICIES_MAX, "all policies fit");
 static_assert(NFT_FENCE_NAME_MAX >= CONF_NAME_MAX, "their names, too");
-static_assert(NFT_INTERFACES_MAX >= CONF_INTERFACES_MAX, "all interfaces fit");
+static_assert(NFT_FENCE_PLACES_MAX >= 2 * CONF_INTERFACES_MAX,
+	      "all interfaces and their bridges fit");
 static_assert(MSG_DIGEST_KEY_BYTES >= SIPHASH_KEY_BYTES, "the key is long enough");
 
 /* ---- lists ----------------------------------------------------------------------------------------------- */
@@ -120,20 +121,34 @@ static bool lacks_xdp(const struct keeper *keeper, const struct conf *conf,
 	return false;
 }
 
+/* Once: two ports may be of one bridge. */
+static void plan_interface(struct nft_fence *wanted, const char *name)
+{
+	for (size_t i = 0; i < wanted->interface_count; i++)
+		if (strcmp(wanted->interfaces[i], name) == 0)
+			return;
+	(void)text_copy(wanted->interfaces[wanted->interface_count++],
+			sizeof(wanted->interfaces[0]), name);
+}
+
 static void plan_interfaces(struct plan *plan, const struct keeper *keeper,
 			    const struct conf *conf)
 {
 	for (uint8_t i = 0; i < conf->interface_count; i++) {
 		const char *name = conf->interfaces[i];
+		char bridge[16];
 
 		if (!lacks_xdp(keeper, conf, name))
 			continue;
-		if (if_nametoindex(name) == 0)
+		if (if_nametoindex(name) == 0) {
 			plan->missing = name;
-		else
-			(void)text_copy(
-				plan->wanted.interfaces[plan->wanted.interface_count++],
-				sizeof(plan->wanted.interfaces[0]), name);
+			continue;
+		}
+		plan_interface(&plan->wanted, name);
+		/* What postern takes off a port comes in at the bridge before nftables sees it at the port. */
+		bridge_name(keeper, name, bridge);
+		if (bridge[0])
+			plan_interface(&plan->wanted, bridge);
 	}
 }
 
@@ -231,8 +246,8 @@ static int put_policy(const struct keeper_fence *fence, struct nft_batch *batch,
 
 	if (err || is_same || fence->is_settling)
 		return err;
-	if (!before || before->has_fine || policy->has_fine)
-		fence_bans_put(fence, policy, batch);
+	if (before)
+		fence_bans_move(fence, before, policy, batch);
 	return fence_prefixes_put(fence, policy, batch);
 }
 
@@ -240,6 +255,7 @@ static int put_in_force(struct keeper *keeper, struct plan *plan)
 {
 	AUTO(nft_batch_free) struct nft_batch batch = {0};
 	struct keeper_fence *fence = &keeper->fence;
+	bool is_new[NFT_FENCE_POLICIES_MAX];
 	int err = nft_batch_begin(&batch);
 
 	for (size_t i = 0; i < plan->wanted.policy_count; i++)
@@ -252,34 +268,41 @@ static int put_in_force(struct keeper *keeper, struct plan *plan)
 		err = nft_batch_commit(&batch);
 	if (err)
 		return err;
+	for (size_t i = 0; i < plan->wanted.policy_count; i++)
+		is_new[i] = !policy_before(fence, &plan->policies[i]);
 	plan_take(fence, plan);
 	fence->is_on = true;
-	return 0;
+	for (size_t i = 0; i < fence->wanted.policy_count && !fence->is_settling; i++)
+		if (!err && is_new[i])
+			err = fence_bans_fill(fence, &fence->policies[i]);
+	return err;
 }
 
-int fence_rebuild(struct keeper *keeper, bool in_steps)
+/* Chains, lists and bans of prefixes: the little that is there at once. */
+static int put_back_most(struct keeper_fence *fence)
 {
-	AUTO(nft_batch_free) struct nft_batch first = {0};
-	AUTO(nft_batch_free) struct nft_batch second = {0};
-	struct keeper_fence *fence = &keeper->fence;
-	struct nft_batch *bans = in_steps ? &second : &first;
-	int err = nft_batch_begin(&first);
+	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	int err = nft_batch_begin(&batch);
 
-	if (!err && in_steps)
-		err = nft_batch_begin(&second);
 	if (!err)
-		err = nft_fence_put(&first, &fence->wanted);
+		err = nft_fence_put(&batch, &fence->wanted);
 	for (size_t i = 0; i < fence->wanted.policy_count && !err; i++) {
-		err = list_put(&first, &fence->policies[i]);
+		err = list_put(&batch, &fence->policies[i]);
 		if (!err && !fence->is_settling)
-			err = fence_prefixes_put(fence, &fence->policies[i], &first);
-		if (!err && !fence->is_settling)
-			fence_bans_put(fence, &fence->policies[i], bans);
+			err = fence_prefixes_put(fence, &fence->policies[i], &batch);
 	}
-	if (!err)
-		err = nft_batch_commit(&first);
-	if (!err && in_steps)
-		err = nft_batch_commit(&second);
+	return err ? err : nft_batch_commit(&batch);
+}
+
+int fence_rebuild(struct keeper *keeper, bool is_gone)
+{
+	struct keeper_fence *fence = &keeper->fence;
+	int err = put_back_most(fence);
+
+	for (size_t i = 0; i < fence->wanted.policy_count && !fence->is_settling; i++)
+		if (!err)
+			err = is_gone ? fence_bans_fill(fence, &fence->policies[i])
+				      : fence_bans_renew(fence, &fence->policies[i]);
 	if (!err)
 		fence->asleep_ns = fence_asleep_ns();
 	return err;

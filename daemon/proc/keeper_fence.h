@@ -23,9 +23,18 @@ void fence_bans_free(struct keeper *keeper);
 /* How long the host has been asleep since it was started. */
 uint64_t fence_asleep_ns(void);
 
-/* All exact bans of one policy, in the place of what is in its sets. */
-void fence_bans_put(const struct keeper_fence *fence,
-		    const struct keeper_fence_policy *policy, struct nft_batch *batch);
+/* All exact bans of one policy, into sets that are empty. 0; -errno. */
+int fence_bans_fill(const struct keeper_fence *fence,
+		    const struct keeper_fence_policy *policy) MUST_CHECK;
+
+/* The same in the place of what is in its sets: who is banned is dropped all the while. 0; -errno. */
+int fence_bans_renew(const struct keeper_fence *fence,
+		     const struct keeper_fence_policy *policy) MUST_CHECK;
+
+/* Those that belong into another set, as the list changes. */
+void fence_bans_move(const struct keeper_fence *fence,
+		     const struct keeper_fence_policy *before,
+		     const struct keeper_fence_policy *policy, struct nft_batch *batch);
 
 /* Where bans of prefixes hold, for the sets. 0; -ENOMEM. */
 int fence_prefix_spans(const struct keeper_fence *fence,
@@ -45,8 +54,8 @@ bool fence_is_inside(const struct keeper_fence_policy *policy,
 const struct keeper_fence_policy *fence_policy(const struct keeper_fence *fence,
 					       uint16_t id);
 
-/* All that is in nftables, anew. @in_steps: lists first, as nothing holds now; else all at once. 0; -errno. */
-int fence_rebuild(struct keeper *keeper, bool in_steps) MUST_CHECK;
+/* All that is in nftables, anew. @is_gone: nothing is there now. 0; -errno. */
+int fence_rebuild(struct keeper *keeper, bool is_gone) MUST_CHECK;
 
 /* What of a list stands in which set. 0; -ENOMEM. */
 int fence_list_spans(const struct prefix_table *table, enum nft_fence_set set,

@@ -15,6 +15,7 @@
 #include "proc/keeper_fence.h"
 
 #define WALK_ITEMS 512u
+#define BATCH_BANS 16384u
 #define ENDED_NS   (NS_PER_S / 2) /* then nftables has seen it, too */
 
 /* In this order, so that the difference is never less than nothing. */
@@ -209,19 +210,53 @@ int fence_prefixes_put(const struct keeper_fence *fence,
 
 /* ---- bans of clients ------------------------------------------------------------------------------------- */
 
-void fence_bans_put(const struct keeper_fence *fence,
-		    const struct keeper_fence_policy *policy, struct nft_batch *batch)
+/*
+ * In batches: the kernel's tables grow beside the work, and a batch of a million elements takes five times as long as
+ * sixty of a sixtieth.
+ */
+struct filling {
+	struct nft_batch batch;
+	const char *name; /* of the policy, or of its spare */
+	size_t count;	  /* in the batch */
+	size_t at_once;
+};
+
+static int filling_commit(struct filling *filling)
 {
-	const struct prefix_spans none = {0};
+	const int err = nft_batch_commit(&filling->batch);
+
+	nft_batch_free(&filling->batch);
+	filling->batch = (struct nft_batch){0};
+	filling->count = 0;
+	return err;
+}
+
+static int filling_add(struct filling *filling, const struct nft_fence_ban *bans,
+		       size_t count)
+{
+	int err = 0;
+
+	if (count == 0)
+		return 0;
+	if (!filling->batch.bytes)
+		err = nft_batch_begin(&filling->batch);
+	if (err)
+		return err;
+	nft_fence_bans(&filling->batch, filling->name, bans, count, clock_boot_ns());
+	filling->count += count;
+	return filling->count < filling->at_once ? 0 : filling_commit(filling);
+}
+
+/* All exact bans of a policy. */
+static int fill(const struct keeper_fence *fence,
+		const struct keeper_fence_policy *policy, struct filling *filling)
+{
 	const uint64_t now_ns = clock_boot_ns();
-	struct nft_fence_place place = {policy->name, NFT_FENCE_BANS, ADDR_V4};
 	struct prefix_set_item items[WALK_ITEMS];
 	struct nft_fence_ban bans[WALK_ITEMS];
 	size_t cursor = 0, count;
+	int err;
 
-	nft_fence_fill(batch, &place, &none, now_ns);
-	place.family = ADDR_V6;
-	nft_fence_fill(batch, &place, &none, now_ns);
 	do {
 		size_t at = 0;
 
@@ -231,8 +266,123 @@ void fence_bans_put(const struct keeper_fence *fence,
 			    !fence_is_inside(policy, &items[i].prefix))
 				bans[at++] = (struct nft_fence_ban){
 					items[i].prefix, items[i].ends_ns, true};
-		nft_fence_bans(batch, policy->name, bans, at, now_ns);
-	} while (cursor != 0);
+		err = filling_add(filling, bans, at);
+	} while (cursor != 0 && !err);
+	if (!err && filling->batch.bytes)
+		err = filling_commit(filling);
+	nft_batch_free(&filling->batch);
+	return err;
+}
+
+int fence_bans_fill(const struct keeper_fence *fence,
+		    const struct keeper_fence_policy *policy)
+{
+	struct filling filling = {.name = policy->name, .at_once = BATCH_BANS};
+
+	return fill(fence, policy, &filling);
+}
+
+static void put_none(struct nft_batch *batch, const char *policy)
+{
+	const struct prefix_spans none = {0};
+	struct nft_fence_place place = {policy, NFT_FENCE_BANS, ADDR_V4};
+
+	nft_fence_fill(batch, &place, &none, 0);
+	place.family = ADDR_V6;
+	nft_fence_fill(batch, &place, &none, 0);
+}
+
+static int put_spare(const struct nft_fence_policy *policy, bool is_there)
+{
+	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	int err = nft_batch_begin(&batch);
+
+	if (err)
+		return err;
+	nft_fence_spare(&batch, policy, is_there);
+	return nft_batch_commit(&batch);
+}
+
+static int clear(const char *policy)
+{
+	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	int err = nft_batch_begin(&batch);
+
+	if (err)
+		return err;
+	put_none(&batch, policy);
+	return nft_batch_commit(&batch);
+}
+
+/* Few enough for one batch. */
+static int renew_at_once(const struct keeper_fence *fence,
+			 const struct keeper_fence_policy *policy)
+{
+	struct filling whole = {.name = policy->name, .at_once = SIZE_MAX};
+	int err = nft_batch_begin(&whole.batch);
+
+	if (!err)
+		put_none(&whole.batch, policy->name);
+	return err ? err : fill(fence, policy, &whole);
+}
+
+int fence_bans_renew(const struct keeper_fence *fence,
+		     const struct keeper_fence_policy *policy)
+{
+	const struct nft_fence_policy *wanted =
+		&fence->wanted.policies[policy - fence->policies];
+	char name[NFT_FENCE_SPARE_MAX];
+	struct filling spare = {.name = nft_fence_spare_name(policy->name, name),
+				.at_once = BATCH_BANS};
+	int err;
+
+	if (prefix_set_count(fence->bans) <= BATCH_BANS)
+		return renew_at_once(fence, policy);
+	err = put_spare(wanted, true);
+	if (!err)
+		err = fill(fence, policy, &spare);
+	if (!err)
+		err = clear(policy->name);
+	if (!err)
+		err = fence_bans_fill(fence, policy);
+	return err ? err : put_spare(wanted, false);
+}
+
+/* Clients inside of which a row of this list lies, into the set where the new list wants them. */
+static void move_of_table(const struct keeper_fence *fence,
+			  const struct prefix_table *table,
+			  const struct keeper_fence_policy *policy,
+			  struct nft_batch *batch)
+{
+	struct prefix last = {.len = 0};
+
+	for (size_t i = prefix_table_count_family(table, ADDR_V4);
+	     i < prefix_table_count(table); i++) {
+		struct nft_fence_ban ban = {.is_new = false};
+		struct prefix_set_item item;
+		struct prefix_row row;
+
+		prefix_table_row(table, i, &row);
+		ban.prefix = prefix_of_client(&row.prefix.addr);
+		if (row.prefix.len <= CLIENT_V6_LEN || prefix_equal(&ban.prefix, &last))
+			continue;
+		last = ban.prefix;
+		if (!prefix_set_get(fence->bans, policy->id, &ban.prefix, &item))
+			continue;
+		if (!fence_is_inside(policy, &ban.prefix))
+			ban.ends_ns = item.ends_ns;
+		nft_fence_bans(batch, policy->name, &ban, 1, clock_boot_ns());
+	}
+}
+
+void fence_bans_move(const struct keeper_fence *fence,
+		     const struct keeper_fence_policy *before,
+		     const struct keeper_fence_policy *policy, struct nft_batch *batch)
+{
+	if (before->has_fine)
+		move_of_table(fence, before->table, policy, batch);
+	if (policy->has_fine)
+		move_of_table(fence, policy->table, policy, batch);
 }
 
 /* ---- changes ---------------------------------------------------------------------------------------------- */

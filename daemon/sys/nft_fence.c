@@ -157,39 +157,48 @@ static void put_ports(struct nft_batch *batch, const struct nft_fence_policy *po
 	nft_elements_end(&elements);
 }
 
+/* What is in one of the sets is dropped, or passed, and counted for a policy. */
+static void put_set_rule(struct nft_batch *batch, const char *chain, const char *policy,
+			 const struct nft_fence_place *place)
+{
+	char set[FENCE_TEXT_MAX], counter[FENCE_TEXT_MAX];
+	const bool is_client = place->set == NFT_FENCE_BANS && place->family == ADDR_V6;
+	const struct nft_source source = {
+		.set = fence_set_name(place, set),
+		.is_v6 = place->family == ADDR_V6,
+		.bits = is_client ? CLIENT_BITS : 0,
+	};
+
+	nft_batch_rule(batch, chain,
+		       nft_rule_source(&source,
+				       fence_counter_name(set_reasons[place->set], policy,
+							  counter),
+				       place->set != NFT_FENCE_PERMIT));
+}
+
 static void put_family_rules(struct nft_batch *batch, const char *chain,
 			     const char *policy, enum addr_family family)
 {
 	for (enum nft_fence_set i = 0; i < NFT_FENCE_SETS; i++) {
 		const struct nft_fence_place place = {policy, i, family};
-		char set[FENCE_TEXT_MAX], counter[FENCE_TEXT_MAX];
-		const struct nft_source source = {
-			.set = fence_set_name(&place, set),
-			.is_v6 = family == ADDR_V6,
-			.bits = i == NFT_FENCE_BANS && family == ADDR_V6 ? CLIENT_BITS
-									 : 0,
-		};
 
-		nft_batch_rule(batch, chain,
-			       nft_rule_source(&source,
-					       fence_counter_name(set_reasons[i], policy,
-								  counter),
-					       i != NFT_FENCE_PERMIT));
+		put_set_rule(batch, chain, policy, &place);
 	}
 }
 
-static void put_policy(struct nft_batch *batch, const struct nft_fence_policy *policy)
+/* All rules of a policy, anew. @spare: NULL: none. */
+static void put_rules(struct nft_batch *batch, const struct nft_fence_policy *policy,
+		      const char *spare)
 {
+	struct nft_fence_place place = {spare, NFT_FENCE_BANS, ADDR_V4};
 	char name[FENCE_TEXT_MAX], counter[FENCE_TEXT_MAX];
-	const struct nft_chain chain = {
-		.name = fence_name(FENCE_POLICY, policy->name, name),
-	};
 
-	nft_batch_chain_add(batch, &chain);
-	nft_batch_flush(batch, name);
-	put_sets(batch, nft_set_add, policy->name);
-	put_ports(batch, policy);
-	put_counters(batch, NFT_MSG_NEWOBJ, policy->name);
+	nft_batch_flush(batch, fence_name(FENCE_POLICY, policy->name, name));
+	if (spare) {
+		put_set_rule(batch, name, policy->name, &place);
+		place.family = ADDR_V6;
+		put_set_rule(batch, name, policy->name, &place);
+	}
 	put_family_rules(batch, name, policy->name, ADDR_V4);
 	put_family_rules(batch, name, policy->name, ADDR_V6);
 	nft_batch_rule(batch, name,
@@ -197,6 +206,59 @@ static void put_policy(struct nft_batch *batch, const struct nft_fence_policy *p
 				       fence_counter_name(FENCE_DROPPED_NO_ENTRY,
 							  policy->name, counter),
 				       true));
+}
+
+static void put_policy(struct nft_batch *batch, const struct nft_fence_policy *policy)
+{
+	char name[FENCE_TEXT_MAX];
+	const struct nft_chain chain = {
+		.name = fence_name(FENCE_POLICY, policy->name, name),
+	};
+
+	nft_batch_chain_add(batch, &chain);
+	put_sets(batch, nft_set_add, policy->name);
+	put_ports(batch, policy);
+	put_counters(batch, NFT_MSG_NEWOBJ, policy->name);
+	put_rules(batch, policy, NULL);
+}
+
+const char *nft_fence_spare_name(const char *policy, char out[NFT_FENCE_SPARE_MAX])
+{
+	/* No policy has a dot in its name. */
+	(void)snprintf(out, NFT_FENCE_SPARE_MAX, "%s.spare", policy);
+	return out;
+}
+
+/* Made first, so that it is there for certain. */
+static void spare_sets(struct nft_batch *batch, const char *spare, bool is_there)
+{
+	static const enum addr_family families[] = {ADDR_V4, ADDR_V6};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct nft_fence_place place = {spare, NFT_FENCE_BANS, families[i]};
+		struct nft_set_spec spec = {.kind = NFT_SET_KIND_ADDRS,
+					    .is_v6 = families[i] == ADDR_V6};
+
+		(void)fence_set_name(&place, spec.name);
+		nft_set_add(batch, &spec);
+		if (is_there)
+			nft_set_flush(batch, spec.name);
+		else
+			nft_set_remove(batch, &spec);
+	}
+}
+
+void nft_fence_spare(struct nft_batch *batch, const struct nft_fence_policy *policy,
+		     bool is_there)
+{
+	char spare[NFT_FENCE_SPARE_MAX];
+
+	(void)nft_fence_spare_name(policy->name, spare);
+	if (is_there)
+		spare_sets(batch, spare, true);
+	put_rules(batch, policy, is_there ? spare : NULL);
+	if (!is_there)
+		spare_sets(batch, spare, false);
 }
 
 /* After the rules that jump to it are gone. Made first, so that a piece that somebody took away is no error. */

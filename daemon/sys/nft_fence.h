@@ -41,6 +41,10 @@
 
 #define NFT_FENCE_POLICIES_MAX 16u
 #define NFT_FENCE_NAME_MAX     32u
+#define NFT_FENCE_PLACES_MAX \
+	(2u * NFT_INTERFACES_MAX) /* interfaces, and bridges of which they are ports */
+
+#define NFT_FENCE_SPARE_MAX (NFT_FENCE_NAME_MAX + 8u)
 
 enum nft_fence_set {
 	NFT_FENCE_BANS,	    /* IPv4 addresses, IPv6 /64 */
@@ -58,7 +62,7 @@ struct nft_fence_policy {
 };
 
 struct nft_fence {
-	char interfaces[NFT_INTERFACES_MAX][16];
+	char interfaces[NFT_FENCE_PLACES_MAX][16];
 	size_t interface_count; /* 0: all of it goes */
 	struct nft_fence_policy policies[NFT_FENCE_POLICIES_MAX];
 	size_t policy_count;
@@ -98,6 +102,14 @@ struct nft_fence_ban {
 
 void nft_fence_bans(struct nft_batch *batch, const char *policy,
 		    const struct nft_fence_ban *bans, size_t count, uint64_t now_ns);
+
+/*
+ * While the exact bans of a policy are renewed, a spare of its sets can hold them: looked up first, and filled by
+ * nft_fence_bans() under this name. It is made empty; taken away, its bans are gone.
+ */
+const char *nft_fence_spare_name(const char *policy, char out[NFT_FENCE_SPARE_MAX]);
+void nft_fence_spare(struct nft_batch *batch, const struct nft_fence_policy *policy,
+		     bool is_there);
 
 /* One element of a set of exact bans. Return: 0; -errno ends the reading. */
 typedef int (*nft_fence_ban_fn)(void *context, const struct prefix *prefix,
