@@ -2,6 +2,8 @@
 """A bridge in front of a mail host on which nothing is changed: not even its gateway. The drawing is in intercept_lab.py."""
 import re
 import signal
+import socket
+import struct
 
 import pytest
 from intercept_lab import RCPT, ROUTER4, ROUTER6, InterceptLab, finish, is_gate, is_mail_host, ping, tcp_server
@@ -71,6 +73,40 @@ def test_other_ports_pass_untouched(lab, source, target, port):
         sock.sendall(b"as it was")
         assert sock.recv(100) == b"as it was"
         assert peers == [source]
+
+
+ETH_P_ALL = 3
+
+
+def test_frames_with_a_vlan_tag_pass_untouched(lab):
+    """To a guarded port as well: they are of a network in which the gate has no address. Without the tag one is taken off."""
+    def mac(host, dev):
+        text = lab.network.run(host, "cat", f"/sys/class/net/{dev}/address").stdout.strip()
+        return bytes.fromhex(text.replace(":", ""))
+
+    def syn(source_port, tag):
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, socket.IPPROTO_TCP, 0,
+                         socket.inet_aton(GOOD4), socket.inet_aton(MAIL4))
+        tcp = struct.pack("!HHIIBBHHH", source_port, 25, 1, 0, 0x50, 2, 1000, 0, 0)
+        return mac("mail", "to-gate") + mac("router", "to-mail") + tag + b"\x08\x00" + ip + tcp
+
+    with lab.network.inside("mail"):
+        ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        ear.bind(("to-gate", ETH_P_ALL))
+    with lab.network.inside("router"):
+        mouth = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        mouth.bind(("to-mail", 0))
+    with ear, mouth:
+        ear.settimeout(5)
+        mouth.send(syn(20001, b""))
+        mouth.send(syn(20002, b"\x81\x00\x00\x0a"))
+        seen = []
+        while 20002 not in seen:
+            # What is heard has lost its tag.
+            frame = ear.recv(2000)
+            if frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_TCP and frame[36:38] == b"\x00\x19":
+                seen.append(int.from_bytes(frame[34:36], "big"))
+        assert seen == [20002]
 
 
 def test_neighbours_find_each_other_and_pings_pass(lab):
