@@ -180,11 +180,16 @@ struct syn_report {
 
 /* bridge_ports: number of a port's interface -> the bridge that it is a port of. */
 struct bridge_port {
-	__u32 bridge;  /* number of the bridge's interface */
-	__u8 mac[6];   /* of the bridge */
-	__u8 is_outer; /* 1: clients come in here */
+	__u32 bridge; /* number of the bridge's interface */
+	__u8 mac[6];  /* of the bridge */
+	__u8 side;    /* ABI_SIDE_* */
 	__u8 families; /* ABI_BRIDGE_V4, ABI_BRIDGE_V6: in which the bridge has an address */
 };
+
+#define ABI_SIDE_INNER 0u /* no client comes in here */
+#define ABI_SIDE_OUTER 1u /* clients come in */
+#define ABI_SIDE_OWN \
+	2u /* clients come in, and are meant if they send to the bridge itself */
 
 #define ABI_BRIDGE_V4 1u
 #define ABI_BRIDGE_V6 2u

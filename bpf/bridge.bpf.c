@@ -203,6 +203,22 @@ static __always_inline enum fate fate_of_new(struct __sk_buff *skb,
 	return LEAVE;
 }
 
+/* Does it come from where clients are, and is it to be looked at? */
+static __always_inline int is_clients(struct __sk_buff *skb,
+				      const struct bridge_port *from)
+{
+	const struct ethhdr *ethernet = (void *)(long)skb->data;
+
+	if (from->side != ABI_SIDE_OWN)
+		return from->side == ABI_SIDE_OUTER;
+	if ((void *)(ethernet + 1) > (void *)(long)skb->data_end)
+		return 0;
+	for (__u32 i = 0; i < sizeof(from->mac); i++)
+		if (ethernet->h_dest[i] != from->mac[i])
+			return 0;
+	return 1;
+}
+
 static __always_inline enum fate fate_of(struct __sk_buff *skb,
 					 const struct bridge_port *from)
 {
@@ -217,7 +233,7 @@ static __always_inline enum fate fate_of(struct __sk_buff *skb,
 		return fate_of_error(skb);
 	case PARSE_RUNT:
 		/* Its ports come with a later fragment, unseen: as in bpf/postern. */
-		return from->is_outer ? DROP : LEAVE;
+		return is_clients(skb, from) ? DROP : LEAVE;
 	case PARSE_PORTS:
 		break;
 	}
@@ -226,7 +242,7 @@ static __always_inline enum fate fate_of(struct __sk_buff *skb,
 		return LEAVE;
 	if (has_connection(skb, &packet))
 		return TAKE_CONNECTION;
-	return to && from->is_outer ? fate_of_new(skb, from, &packet, to) : LEAVE;
+	return to && is_clients(skb, from) ? fate_of_new(skb, from, &packet, to) : LEAVE;
 }
 
 /* In at the bridge's own interface, as if sent to it. */

@@ -5,6 +5,8 @@
  * An interface that clients come in by may be a port of a bridge. Its packets then go past this host, and
  * what is for the gates is first taken off (sys/xdp_bridge): it comes in by the bridge's own interface, with a
  * mark, and from there on everything is as on a router. The bridge needs an address, and routes to both sides.
+ * Where the bridge itself is named only what is sent to it is meant. That is taken off all the same, since what br_netfilter
+ * has looked at on its way over the bridge cannot be led to a gate.
  */
 #include <assert.h>
 #include <errno.h>
@@ -42,12 +44,12 @@ static uint8_t kind_of(const struct nft_port *port)
 	return XDP_BRIDGE_PASS;
 }
 
-static struct xdp_bridge_port *find_port(struct xdp_bridge_plan *plan, uint32_t index)
+static bool has_bridge(const struct xdp_bridge_plan *plan, uint32_t index)
 {
 	for (size_t i = 0; i < plan->port_count; i++)
-		if (plan->ports[i].index == index)
-			return &plan->ports[i];
-	return NULL;
+		if (plan->ports[i].bridge == index)
+			return true;
+	return false;
 }
 
 /* All ports of a bridge that is not in the plan yet. */
@@ -84,13 +86,14 @@ static int add_ports(struct xdp_bridge_plan *plan, const struct netlink_bridge *
 	return 0;
 }
 
-/* An interface of the configuration; nothing is done for one that is no port of a bridge. */
+/* An interface of the configuration; nothing is done for one that has to do with no bridge. */
 static int plan_interface(struct nft_table *table, size_t at,
 			  struct xdp_bridge_plan *plan, char problem[KEEPER_PROBLEM_MAX])
 {
 	const uint32_t index = if_nametoindex(table->interfaces[at]);
 	struct netlink_bridge bridge;
 	int err = netlink_bridge_of(table->interfaces[at], &bridge);
+	struct xdp_bridge_port *port;
 
 	if (err == -ENOENT)
 		return 0;
@@ -98,12 +101,18 @@ static int plan_interface(struct nft_table *table, size_t at,
 		(void)snprintf(problem, KEEPER_PROBLEM_MAX,
 			       "the bridge of %s has more than %u ports",
 			       table->interfaces[at], NETLINK_PORTS_MAX);
-	if (!err && !find_port(plan, index))
+	if (!err && !has_bridge(plan, bridge.index))
 		err = add_ports(plan, &bridge, problem);
 	if (err)
 		return err;
-	if (find_port(plan, index))
-		find_port(plan, index)->is_outer = true;
+	for (size_t i = 0; i < plan->port_count; i++) {
+		port = &plan->ports[i];
+		if (port->index == index)
+			port->side = XDP_BRIDGE_OUTER;
+		else if (bridge.is_itself && port->bridge == index &&
+			 port->side == XDP_BRIDGE_INNER)
+			port->side = XDP_BRIDGE_OWN;
+	}
 	(void)text_copy(table->interfaces[at], sizeof(table->interfaces[at]),
 			bridge.name);
 	table->marks[at] = MARK_NEW;

@@ -8,6 +8,7 @@
 #ifndef SYS_NETLINK_H
 #define SYS_NETLINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,15 +70,16 @@ struct netlink_bridge {
 	uint32_t index;
 	char name[16];
 	uint8_t mac[6];
+	bool is_itself; /* the interface that was asked for is the bridge, not a port */
 	uint32_t ports[NETLINK_PORTS_MAX];
 	char port_names[NETLINK_PORTS_MAX][16];
 	size_t port_count;
 };
 
 /**
- * netlink_bridge_of - the bridge that an interface is a port of.
+ * netlink_bridge_of - the bridge that an interface is, or is a port of.
  *
- * Return: 0; -ENOENT, it is a port of none, or is not there; -E2BIG, more than NETLINK_PORTS_MAX ports; -errno.
+ * Return: 0; -ENOENT, it is neither, or is not there; -E2BIG, more than NETLINK_PORTS_MAX ports; -errno.
  */
 int netlink_bridge_of(const char *interface,
 		      struct netlink_bridge *out_bridge) MUST_CHECK;

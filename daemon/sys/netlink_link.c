@@ -55,16 +55,23 @@ struct link {
 	uint32_t index, master;
 	const char *name;
 	const uint8_t *mac; /* NULL: none, or not of Ethernet */
-	bool is_bridge_port;
+	bool is_bridge, is_bridge_port;
 };
+
+static bool says_bridge(const struct nlattr *attr)
+{
+	return strncmp(mnl_attr_get_str(attr), "bridge",
+		       mnl_attr_get_payload_len(attr)) == 0;
+}
 
 static int on_link_info(const struct nlattr *attr, void *context)
 {
 	struct link *link = context;
 
-	if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND)
-		link->is_bridge_port = strncmp(mnl_attr_get_str(attr), "bridge",
-					       mnl_attr_get_payload_len(attr)) == 0;
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		link->is_bridge = says_bridge(attr);
+	else if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND)
+		link->is_bridge_port = says_bridge(attr);
 	return MNL_CB_OK;
 }
 
@@ -101,20 +108,24 @@ static int link_read(const struct nlmsghdr *message, struct link *out_link)
 										  : 0;
 }
 
-/* A search for the master of one interface. */
-struct master_search {
+/* A search for the bridge of one interface. */
+struct bridge_search {
 	uint32_t index;
-	uint32_t master; /* 0: not found */
+	uint32_t bridge; /* 0: not found */
 };
 
 static int on_link_of_search(void *context, const struct nlmsghdr *message)
 {
-	struct master_search *search = context;
+	struct bridge_search *search = context;
 	struct link link;
 	int err = link_read(message, &link);
 
-	if (!err && link.index == search->index && link.is_bridge_port)
-		search->master = link.master;
+	if (err || link.index != search->index)
+		return err;
+	if (link.is_bridge)
+		search->bridge = link.index;
+	else if (link.is_bridge_port)
+		search->bridge = link.master;
 	return err;
 }
 
@@ -145,16 +156,17 @@ int netlink_bridge_of(const char *interface, struct netlink_bridge *out_bridge)
 {
 	/* Not of a family: AF_BRIDGE would leave out what the bridge itself says. */
 	const struct ifinfomsg all = {.ifi_family = AF_UNSPEC};
-	struct master_search search = {.index = if_nametoindex(interface)};
+	struct bridge_search search = {.index = if_nametoindex(interface)};
 	struct netlink_bridge bridge = {0};
 	struct dump dump = {RTM_GETLINK, &all, sizeof(all), on_link_of_search, &search};
 	int err = search.index ? talk(&dump) : -ENOENT;
 
 	if (err)
 		return err;
-	if (search.master == 0)
+	if (search.bridge == 0)
 		return -ENOENT;
-	bridge.index = search.master;
+	bridge.index = search.bridge;
+	bridge.is_itself = bridge.index == search.index;
 	dump.on_message = on_link_of_bridge;
 	dump.context = &bridge;
 	err = talk(&dump);

@@ -29,6 +29,9 @@ static_assert(sizeof(PROGRAM_NAME) <= BPF_OBJ_NAME_LEN,
 static_assert((int)XDP_BRIDGE_TAKE == (int)ABI_WAY_TAKE, "ways");
 static_assert((int)XDP_BRIDGE_TAKE_OR_PASS == (int)ABI_WAY_TAKE_OR_PASS, "ways");
 static_assert((int)XDP_BRIDGE_PASS == (int)ABI_WAY_PASS, "ways");
+static_assert((int)XDP_BRIDGE_INNER == (int)ABI_SIDE_INNER, "sides");
+static_assert((int)XDP_BRIDGE_OUTER == (int)ABI_SIDE_OUTER, "sides");
+static_assert((int)XDP_BRIDGE_OWN == (int)ABI_SIDE_OWN, "sides");
 
 struct xdp_bridge {
 	struct bridge_bpf *program; /* owns the descriptors of program and maps */
@@ -40,9 +43,8 @@ struct xdp_bridge {
 static bool port_equal(const struct xdp_bridge_port *a, const struct xdp_bridge_port *b)
 {
 	return a->index == b->index && a->bridge == b->bridge &&
-	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
-	       a->is_outer == b->is_outer && a->has_v4 == b->has_v4 &&
-	       a->has_v6 == b->has_v6;
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->side == b->side &&
+	       a->has_v4 == b->has_v4 && a->has_v6 == b->has_v6;
 }
 
 bool xdp_bridge_ports_equal(const struct xdp_bridge_plan *a,
@@ -145,7 +147,7 @@ static int fill_ways(const struct xdp_bridge *bridge, const struct xdp_bridge_pl
 static int fill_port(const struct xdp_bridge *bridge, const struct xdp_bridge_port *port)
 {
 	const int fd = bpf_map__fd(bridge->program->maps.bridge_ports);
-	struct bridge_port value = {.bridge = port->bridge, .is_outer = port->is_outer};
+	struct bridge_port value = {.bridge = port->bridge, .side = port->side};
 
 	if (port->has_v4)
 		value.families |= ABI_BRIDGE_V4;

@@ -26,11 +26,17 @@ enum xdp_bridge_kind {
 	XDP_BRIDGE_PASS,	 /* over the bridge */
 };
 
+enum xdp_bridge_side {
+	XDP_BRIDGE_INNER, /* no client comes in here */
+	XDP_BRIDGE_OUTER, /* clients come in */
+	XDP_BRIDGE_OWN, /* clients come in, and are meant if they send to the bridge itself */
+};
+
 struct xdp_bridge_port {
 	uint32_t index;	 /* of the interface */
 	uint32_t bridge; /* of the bridge's interface */
 	uint8_t mac[6];	 /* of the bridge */
-	bool is_outer;	 /* clients come in here */
+	uint8_t side;	 /* enum xdp_bridge_side */
 	bool has_v4,
 		has_v6; /* the bridge has an address; without one there is nothing that could answer */
 };

@@ -118,21 +118,22 @@ class SecondRouterNetwork(RoutedNetwork):
 
 
 class InterceptLab(Lab):
-    """layout: "same host", "router", "bridge" or "second router"."""
+    """layout: "same host", "router", "bridge", "bridged host" (the mail host on the bridge itself) or "second router"."""
 
-    NETWORKS = {"bridge": BridgeNetwork, "second router": SecondRouterNetwork}
+    NETWORKS = {"bridge": BridgeNetwork, "bridged host": BridgeNetwork, "second router": SecondRouterNetwork}
+    MAIL_HOSTS = {"same host": ("gate", GATE4, GATE6), "bridged host": ("gate", BRIDGE4, BRIDGE6)}
 
     def __init__(self, tag, layout):
         super().__init__(tag, fail_mode="closed", interface="outer" if layout in self.NETWORKS else "nic")
         self.layout = layout
         self.network = self.NETWORKS.get(layout, Network)(self.tag)
-        self.target = {4: GATE4, 6: GATE6} if layout == "same host" else {4: MAIL4, 6: MAIL6}
+        self.mail_host, *target = self.MAIL_HOSTS.get(layout, ("mail", MAIL4, MAIL6))
+        self.target = dict(zip((4, 6), target))
         self.before = None  # host_state() before posternd has ever run
 
     def up(self, mail=True, daemon=True):
         super().up(mail=False, daemon=False)
-        host, address = ("gate", GATE4) if self.layout == "same host" else ("mail", MAIL4)
-        self.mail = MailHost(self.network, self.dir / "mailhost", self.tag, host=host, address=address)
+        self.mail = MailHost(self.network, self.dir / "mailhost", self.tag, host=self.mail_host, address=self.target[4])
         self.mail.start()
         if self.layout == "router":
             for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):

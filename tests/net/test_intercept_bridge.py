@@ -15,8 +15,8 @@ from postern_lab import wait_for
 class BridgeLab(InterceptLab):
     """filtering: whether netfilter looks at bridged packets, too (br_netfilter); then rp_filter is strict as well, with src_valid_mark."""
 
-    def __init__(self, tag, filtering=0):
-        super().__init__(tag, "bridge")
+    def __init__(self, tag, filtering=0, layout="bridge"):
+        super().__init__(tag, layout)
         self.filtering = filtering
 
     def prepare(self):
@@ -289,3 +289,25 @@ def test_a_bridge_without_an_address_is_told_what_it_needs(lab):
     lab.network.run("gate", "ip", "-6", "route", "replace", "default", "via", ROUTER6)
     lab.start()
     assert is_gate(lab.banner())
+
+
+@pytest.mark.parametrize("filtering", [0, 1], ids=["plain", "br_netfilter"])
+@pytest.mark.parametrize("interface", ["outer", "br0"])
+def test_the_mail_host_may_be_the_bridge_itself(interface, filtering):
+    """With machines behind it that are not postern's: where the bridge is named nothing of theirs is taken off."""
+    own = BridgeLab(f"icbo{interface[0]}{filtering}", filtering, "bridged host")
+    own.settings["interface"] = interface
+    with own:
+        for source in (GOOD4, GOOD6):
+            assert is_gate(own.banner(source))
+            own.deliver(source)
+            assert re.search(rf"smtpd\[\d+\]: connect from unknown\[{re.escape(source)}\]", own.mail.log())
+        with tcp_server(own.network, "mail", 25, banner=b"220 backend of another\r\n") as peers:
+            there = [is_mail_host(own.connect(source, host=host).recv(100).decode())
+                     for source, host in ((GOOD4, MAIL4), (GOOD6, MAIL6))]
+        assert there == [interface == "br0"] * 2
+        assert peers[:2] == ([GOOD4, GOOD6] if interface == "br0" else [])
+        assert own.rows("verify") == []
+        own.stop()
+        own.detach()
+        assert own.host_state() == own.before
