@@ -85,7 +85,7 @@ BENCH_SRC := $(if $(wildcard /usr/include/spf2/spf.h),$(BENCH_SRC),$(filter-out 
 LAB_SRC   := $(filter-out %.bpf.c,$(sort $(wildcard tests/lab/*.c)))
 ALL_C     := $(filter-out %.bpf.c,$(sort $(wildcard daemon/*.c daemon/*/*.c cli/*.c tests/*.c tests/*/*.c tests/*/*/*.c)))
 ALL_H     := $(sort $(wildcard daemon/*/*.h cli/*.h tests/*.h tests/*/*.h tests/*/*/*.h bpf/abi.h))
-BPF_FILES := $(wildcard bpf/*.[ch] tests/bench/*.bpf.c)
+BPF_FILES := $(wildcard bpf/*.[ch] tests/bench/*.bpf.c tests/lab/*.bpf.c)
 MAN       := $(wildcard daemon/*.[158] cli/*.[158] scripts/*.[158])
 SCRIPTS   := $(sort $(shell grep -lsE '^.!.*(sh|bash)$$' scripts/* .ci/run tests/run tests/*/* 2>/dev/null))
 
@@ -129,6 +129,7 @@ $(OBJ)/%.o: %.c $(STAMP)
 
 $(patsubst %.c,$(OBJ)/%.o,$(shell grep -lsE '(bridge|postern)\.skel\.h' $(ALL_C))): | $(SKEL)
 $(OBJ)/tests/bench/bench_xdp.o: | $(BUILD)/gen/bench_xdp.skel.h
+$(OBJ)/tests/lab/flood.o: | $(BUILD)/gen/flood.skel.h
 
 # `q`, not `r`: two rooms may each have a file of the same name.
 $(LIB): $(call objs,$(LIB_SRC))
@@ -150,6 +151,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -std=gnu17 -O2 -g -Wall -Wextra -Werror -I. -
 $(BUILD)/bridge.bpf.o: bpf/bridge.bpf.c
 $(BUILD)/postern.bpf.o: bpf/postern.bpf.c
 $(BUILD)/bench_xdp.bpf.o: tests/bench/bench_xdp.bpf.c
+$(BUILD)/flood.bpf.o: tests/lab/flood.bpf.c
 $(BUILD)/%.bpf.o: $(STAMP)
 	$(call say,BPF,$(filter %/$*.bpf.c,$^))
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $(filter %/$*.bpf.c,$^)

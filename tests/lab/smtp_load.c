@@ -11,6 +11,7 @@
  *   -l BYTES      of a message; 0: each session ends after RCPT with QUIT (0)
  *   -e HELO  -f SENDER  -t RECIPIENT        %u in them: number of the client's address, from 0
  *   -w SECONDS    after these no session begins any more (60)
+ *   -g SECONDS    after these a session is given up: it has failed, and its end counts as then (60)
  *
  * The addresses must be this host's: `ip route add local 198.18.0.0/15 dev lo` makes all of a network so.
  *
@@ -38,7 +39,6 @@
 #define BODY_MAX     (64UL << 20)
 #define REPLY_BYTES  2048
 #define LINE_BYTES   512
-#define SESSION_NS   (60 * NS_PER_S) /* one that takes longer has failed */
 #define NS_PER_US    1000
 
 enum stage {
@@ -69,7 +69,7 @@ struct session {
 };
 
 static struct {
-	unsigned long count, parallel, clients, body_bytes, seconds;
+	unsigned long count, parallel, clients, body_bytes, seconds, patience;
 	struct sockaddr_in target;
 	uint32_t source; /* host order; 0: any */
 	const char *helo, *sender, *recipient;
@@ -77,6 +77,7 @@ static struct {
 	  .parallel = 1,
 	  .clients = 1,
 	  .seconds = 60,
+	  .patience = 60,
 	  .helo = "client.example.com",
 	  .sender = "a@example.com",
 	  .recipient = "b@example.org"};
@@ -277,9 +278,14 @@ static void end_late(void)
 {
 	const uint64_t now = clock_mono_ns();
 
-	for (size_t i = 0; i < want.parallel; i++)
-		if (sessions[i].fd >= 0 && now - sessions[i].begun_ns > SESSION_NS)
-			finish(&sessions[i], false);
+	for (size_t i = 0; i < want.parallel; i++) {
+		struct session *s = &sessions[i];
+
+		if (s->fd < 0 || now - s->begun_ns < want.patience * NS_PER_S)
+			continue;
+		mark(s, MARK_END);
+		finish(s, false);
+	}
 }
 
 /* Keeps as many sessions open as wanted until all are done. */
@@ -358,7 +364,7 @@ static void usage(void)
 	(void)fprintf(stderr,
 		      "smtp_load [-n COUNT] [-p PARALLEL] [-s SOURCE] [-k CLIENTS] "
 		      "[-l BYTES] [-e HELO] [-f SENDER] [-t RECIPIENT] "
-		      "[-w SECONDS] ADDRESS PORT\n");
+		      "[-w SECONDS] [-g SECONDS] ADDRESS PORT\n");
 	exit(2);
 }
 
@@ -366,7 +372,7 @@ static void options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "n:p:s:k:l:e:f:t:w:")) != -1) {
+	while ((option = getopt(argc, argv, "n:p:s:k:l:e:f:t:w:g:")) != -1) {
 		switch (option) {
 		case 'n':
 			want.count = number(optarg, COUNT_MAX);
@@ -394,6 +400,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'w':
 			want.seconds = number(optarg, 3600);
+			break;
+		case 'g':
+			want.patience = number(optarg, 3600);
 			break;
 		default:
 			usage();
