@@ -20,8 +20,8 @@
 #define LAB_KERNEL_MAX 4096u
 #define LAB_BANS_MAX   2048u /* capacity of the shared set */
 #define LAB_LOGINS_MAX 16u   /* of that of the recent logins */
-#define LAB_TIMEOUT_MS 10000
-#define LAB_GLOBAL     3 /* kernel ids of the policies */
+#define LAB_TIMEOUT_MS 60000 /* the ledger waits for a disk that others may use */
+#define LAB_GLOBAL     3     /* kernel ids of the policies */
 #define LAB_LAN	       7
 #define LAB_SMTP       0 /* services: global */
 #define LAB_SUBMISSION 1 /* global */
