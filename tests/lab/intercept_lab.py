@@ -32,6 +32,7 @@ BRIDGE4, BRIDGE6 = "198.51.100.9", "2001:db8:2::9"
 CONF = """
 hostname = "gate.example.net"
 interfaces = {{ "{interface}" }}
+xdp = {xdp}
 gates = 2
 state-dir = "{dir}/state"
 run-dir = "{dir}/run"
