@@ -103,6 +103,7 @@ static void sweep_emit(struct sweep *sweep, const struct addr *last, uint64_t va
 		spans->spans = grown;
 		spans->room = room;
 	}
+	assert(spans->spans);
 	spans->spans[spans->count++] = (struct prefix_span){sweep->at, *last, value};
 }
 

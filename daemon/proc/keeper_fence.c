@@ -255,7 +255,7 @@ static int put_in_force(struct keeper *keeper, struct plan *plan)
 {
 	AUTO(nft_batch_free) struct nft_batch batch = {0};
 	struct keeper_fence *fence = &keeper->fence;
-	bool is_new[NFT_FENCE_POLICIES_MAX];
+	bool is_new[NFT_FENCE_POLICIES_MAX] = {false};
 	int err = nft_batch_begin(&batch);
 
 	for (size_t i = 0; i < plan->wanted.policy_count; i++)

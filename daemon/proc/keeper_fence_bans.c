@@ -61,6 +61,7 @@ int fence_bans_open(struct keeper *keeper, uint32_t bans_max)
 
 void fence_bans_free(struct keeper *keeper)
 {
+	netlink_hang_up(&keeper->fence.line);
 	set_close(&keeper->fence.bans, keeper->fence.bans_bytes);
 	set_close(&keeper->fence.prefixes, keeper->fence.prefixes_bytes);
 }
@@ -264,8 +265,8 @@ static int fill(const struct keeper_fence *fence,
 		for (size_t i = 0; i < count; i++)
 			if (items[i].group == policy->id && items[i].ends_ns > now_ns &&
 			    !fence_is_inside(policy, &items[i].prefix))
-				bans[at++] = (struct nft_fence_ban){
-					items[i].prefix, items[i].ends_ns, true};
+				bans[at++] = (struct nft_fence_ban){items[i].prefix, true,
+								    items[i].ends_ns};
 		err = filling_add(filling, bans, at);
 	} while (cursor != 0 && !err);
 	if (!err && filling->batch.bytes)
@@ -292,25 +293,27 @@ static void put_none(struct nft_batch *batch, const char *policy)
 	nft_fence_fill(batch, &place, &none, 0);
 }
 
-static int put_spare(const struct nft_fence_policy *policy, bool is_there)
-{
-	AUTO(nft_batch_free) struct nft_batch batch = {0};
-	int err = nft_batch_begin(&batch);
+typedef void (*spare_step_fn)(struct nft_batch *batch,
+			      const struct nft_fence_policy *policy);
 
-	if (err)
-		return err;
-	nft_fence_spare(&batch, policy, is_there);
-	return nft_batch_commit(&batch);
+static void spare_begin(struct nft_batch *batch, const struct nft_fence_policy *policy)
+{
+	nft_fence_spare(batch, policy, true);
 }
 
-static int clear(const char *policy)
+static void spare_end(struct nft_batch *batch, const struct nft_fence_policy *policy)
+{
+	nft_fence_spare(batch, policy, false);
+}
+
+static int spare_step(spare_step_fn step, const struct nft_fence_policy *policy)
 {
 	AUTO(nft_batch_free) struct nft_batch batch = {0};
 	int err = nft_batch_begin(&batch);
 
 	if (err)
 		return err;
-	put_none(&batch, policy);
+	step(&batch, policy);
 	return nft_batch_commit(&batch);
 }
 
@@ -338,14 +341,14 @@ int fence_bans_renew(const struct keeper_fence *fence,
 
 	if (prefix_set_count(fence->bans) <= BATCH_BANS)
 		return renew_at_once(fence, policy);
-	err = put_spare(wanted, true);
+	err = spare_step(spare_begin, wanted);
 	if (!err)
 		err = fill(fence, policy, &spare);
 	if (!err)
-		err = clear(policy->name);
+		err = spare_step(nft_fence_empty, wanted);
 	if (!err)
 		err = fence_bans_fill(fence, policy);
-	return err ? err : put_spare(wanted, false);
+	return err ? err : spare_step(spare_end, wanted);
 }
 
 /* Clients inside of which a row of this list lies, into the set where the new list wants them. */
@@ -472,9 +475,9 @@ static void edits_choose(struct edits *edits, const struct msg_bans *bans,
 
 /* By one batch. */
 static int edits_put(const struct keeper_fence *fence, const struct edits *edits,
-		     const struct keeper_fence_policy *policy)
+		     const struct keeper_fence_policy *policy, struct netlink_line *line)
 {
-	AUTO(nft_batch_free) struct nft_batch batch = {0};
+	AUTO(nft_batch_free) struct nft_batch batch = {.line = line};
 	int err;
 
 	if (edits->count == 0 && !edits->is_wide)
@@ -517,7 +520,7 @@ void fence_edits(struct keeper *keeper, struct msg_bans *bans)
 
 		if (edits) {
 			edits_choose(edits, bans, &fence->policies[i]);
-			err = edits_put(fence, edits, &fence->policies[i]);
+			err = edits_put(fence, edits, &fence->policies[i], &fence->line);
 		}
 		/* Somebody may just have changed the table: then the whole is put back. */
 		if (err && edits)

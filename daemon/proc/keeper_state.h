@@ -23,6 +23,7 @@
 #include "proc/config.h"
 #include "proc/msg.h"
 #include "proc/snapshot.h"
+#include "sys/netlink.h"
 #include "sys/nft_fence.h"
 #include "sys/xdp.h"
 #include "sys/xdp_bridge.h"
@@ -117,7 +118,8 @@ struct keeper_fence {
 	struct prefix_set *prefixes; /* of other lengths */
 	size_t bans_bytes, prefixes_bytes;
 	struct keeper_fence_walk walk;
-	uint64_t asleep_ns; /* of the host, when the ends were said */
+	uint64_t asleep_ns;	  /* of the host, when the ends were said */
+	struct netlink_line line; /* for changes of bans */
 };
 
 /* Certificates and what else the gates' TLS needs. */

@@ -82,16 +82,12 @@ static int read_some(struct mnl_socket *socket, struct reading *reading, char *b
 	return 1;
 }
 
-int netlink_talk(const struct netlink_request *request)
+static int talk(struct mnl_socket *socket, const struct netlink_request *request)
 {
-	AUTO(close_socket)
-	struct mnl_socket *socket = open_socket(request->bus, request->len);
 	AUTO(free_mem) char *bytes = malloc(ANSWER_BYTES);
 	struct reading reading = {.request = request};
 	int result = 1;
 
-	if (!socket)
-		return -errno;
 	if (!bytes)
 		return -ENOMEM;
 	if (mnl_socket_sendto(socket, request->bytes, request->len) < 0)
@@ -99,4 +95,33 @@ int netlink_talk(const struct netlink_request *request)
 	while (result == 1)
 		result = read_some(socket, &reading, bytes, ANSWER_BYTES);
 	return result;
+}
+
+void netlink_hang_up(struct netlink_line *line)
+{
+	struct mnl_socket *socket = TAKE_PTR(line->socket);
+
+	close_socket(&socket);
+}
+
+int netlink_talk(const struct netlink_request *request)
+{
+	struct netlink_line *line = request->line;
+	AUTO(close_socket) struct mnl_socket *socket = NULL;
+	int err;
+
+	/* The room to send was measured when it was opened. */
+	if (line && line->socket && request->len <= SEND_BUFFER_BYTES)
+		socket = TAKE_PTR(line->socket);
+	if (!socket)
+		socket = open_socket(request->bus, request->len);
+	if (!socket)
+		return -errno;
+	err = talk(socket, request);
+	/* After an error more answers may come, which are none to the next question. */
+	if (!err && line) {
+		netlink_hang_up(line);
+		line->socket = TAKE_PTR(socket);
+	}
+	return err;
 }

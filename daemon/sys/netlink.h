@@ -3,7 +3,8 @@
  * sys/netlink - questions to the kernel over netlink, and their answers (libmnl).
  *
  * Each call opens a socket, sends, waits for the end of the answer and closes: configuration is changed
- * seldom. Called by sys/nft, sys/xdp_bridge and the keeper. Standard: RFC 3549.
+ * seldom. Who changes something often keeps a line open: when a socket closes, nftables waits until what was removed
+ * before is free, some 10 ms. Called by sys/nft, sys/xdp_bridge and the keeper. Standard: RFC 3549.
  */
 #ifndef SYS_NETLINK_H
 #define SYS_NETLINK_H
@@ -21,6 +22,13 @@ struct nlmsghdr;
 /* One message of an answer. Return: 0; -errno ends the reading and is handed on. */
 typedef int (*netlink_message_fn)(void *context, const struct nlmsghdr *message);
 
+/* A socket that stays open. Zeroed: opened at the first talk. */
+struct netlink_line {
+	void *socket; /* owned; NULL: none */
+};
+
+void netlink_hang_up(struct netlink_line *line);
+
 /* What is sent, and what is done with the answer. */
 struct netlink_request {
 	int bus; /* NETLINK_NETFILTER, NETLINK_ROUTE */
@@ -31,6 +39,7 @@ struct netlink_request {
 	netlink_message_fn
 		on_message; /* NULL: nothing but acknowledgements is expected */
 	void *context;
+	struct netlink_line *line; /* NULL: a socket of its own */
 };
 
 /**

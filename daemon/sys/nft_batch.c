@@ -194,7 +194,11 @@ int nft_batch_begin(struct nft_batch *batch)
 
 int nft_batch_commit(struct nft_batch *batch)
 {
-	struct netlink_request request = {.bus = NETLINK_NETFILTER, .seq = batch->seq};
+	struct netlink_request request = {
+		.bus = NETLINK_NETFILTER,
+		.seq = batch->seq,
+		.line = batch->line,
+	};
 	char *room = batch_room(batch, NFT_BATCH_MESSAGE_BYTES);
 	struct nlmsghdr *last;
 

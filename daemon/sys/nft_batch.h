@@ -15,6 +15,7 @@
 #define NFT_BATCH_MAX_BYTES	(512u << 20) /* lists of some millions of prefixes fit */
 #define NFT_BATCH_MESSAGE_BYTES 4096u	     /* the longest message but one of elements */
 
+struct netlink_line;
 struct nftnl_rule;
 struct nlmsghdr;
 
@@ -23,7 +24,8 @@ struct nft_batch {
 	size_t len, room;
 	size_t last; /* where the last message begins */
 	uint32_t seq;
-	int error; /* 0; the first -errno */
+	int error;		   /* 0; the first -errno */
+	struct netlink_line *line; /* NULL: a new one for this batch */
 };
 
 /* A chain: one that others jump to, unless there is a hook. */
@@ -35,7 +37,7 @@ struct nft_chain {
 	const char *device; /* of hook ingress; NULL: none */
 };
 
-/* Begin; our table is there from now on. Zeroed before. 0; -errno. */
+/* Begin; our table is there from now on. Zeroed before, but for the line. 0; -errno. */
 int nft_batch_begin(struct nft_batch *batch) MUST_CHECK;
 void nft_batch_free(struct nft_batch *batch);
 

@@ -176,19 +176,20 @@ static void put_set_rule(struct nft_batch *batch, const char *chain, const char 
 				       place->set != NFT_FENCE_PERMIT));
 }
 
+/* Of a family, from one set on. */
 static void put_family_rules(struct nft_batch *batch, const char *chain,
-			     const char *policy, enum addr_family family)
+			     const struct nft_fence_place *from)
 {
-	for (enum nft_fence_set i = 0; i < NFT_FENCE_SETS; i++) {
-		const struct nft_fence_place place = {policy, i, family};
+	for (enum nft_fence_set i = from->set; i < NFT_FENCE_SETS; i++) {
+		const struct nft_fence_place place = {from->policy, i, from->family};
 
-		put_set_rule(batch, chain, policy, &place);
+		put_set_rule(batch, chain, from->policy, &place);
 	}
 }
 
-/* All rules of a policy, anew. @spare: NULL: none. */
+/* All rules of a policy, anew. @spare: NULL: none. @first: of its sets, those before it are in no rule. */
 static void put_rules(struct nft_batch *batch, const struct nft_fence_policy *policy,
-		      const char *spare)
+		      const char *spare, enum nft_fence_set first)
 {
 	struct nft_fence_place place = {spare, NFT_FENCE_BANS, ADDR_V4};
 	char name[FENCE_TEXT_MAX], counter[FENCE_TEXT_MAX];
@@ -199,27 +200,15 @@ static void put_rules(struct nft_batch *batch, const struct nft_fence_policy *po
 		place.family = ADDR_V6;
 		put_set_rule(batch, name, policy->name, &place);
 	}
-	put_family_rules(batch, name, policy->name, ADDR_V4);
-	put_family_rules(batch, name, policy->name, ADDR_V6);
+	put_family_rules(batch, name,
+			 &(const struct nft_fence_place){policy->name, first, ADDR_V4});
+	put_family_rules(batch, name,
+			 &(const struct nft_fence_place){policy->name, first, ADDR_V6});
 	nft_batch_rule(batch, name,
 		       nft_rule_source(NULL,
 				       fence_counter_name(FENCE_DROPPED_NO_ENTRY,
 							  policy->name, counter),
 				       true));
-}
-
-static void put_policy(struct nft_batch *batch, const struct nft_fence_policy *policy)
-{
-	char name[FENCE_TEXT_MAX];
-	const struct nft_chain chain = {
-		.name = fence_name(FENCE_POLICY, policy->name, name),
-	};
-
-	nft_batch_chain_add(batch, &chain);
-	put_sets(batch, nft_set_add, policy->name);
-	put_ports(batch, policy);
-	put_counters(batch, NFT_MSG_NEWOBJ, policy->name);
-	put_rules(batch, policy, NULL);
 }
 
 const char *nft_fence_spare_name(const char *policy, char out[NFT_FENCE_SPARE_MAX])
@@ -229,23 +218,39 @@ const char *nft_fence_spare_name(const char *policy, char out[NFT_FENCE_SPARE_MA
 	return out;
 }
 
-/* Made first, so that it is there for certain. */
-static void spare_sets(struct nft_batch *batch, const char *spare, bool is_there)
+/* The sets of exact bans of a policy or a spare, which no rule names now: gone, or there and empty. */
+static void ban_sets(struct nft_batch *batch, const char *whose, bool is_there)
 {
 	static const enum addr_family families[] = {ADDR_V4, ADDR_V6};
 
 	for (size_t i = 0; i < 2; i++) {
-		const struct nft_fence_place place = {spare, NFT_FENCE_BANS, families[i]};
+		const struct nft_fence_place place = {whose, NFT_FENCE_BANS, families[i]};
 		struct nft_set_spec spec = {.kind = NFT_SET_KIND_ADDRS,
 					    .is_v6 = families[i] == ADDR_V6};
 
 		(void)fence_set_name(&place, spec.name);
+		/* Made first, so that it is there for certain. To remove it is quick, whatever is in it. */
 		nft_set_add(batch, &spec);
+		nft_set_remove(batch, &spec);
 		if (is_there)
-			nft_set_flush(batch, spec.name);
-		else
-			nft_set_remove(batch, &spec);
+			nft_set_add(batch, &spec);
 	}
+}
+
+static void put_policy(struct nft_batch *batch, const struct nft_fence_policy *policy)
+{
+	char name[FENCE_TEXT_MAX], spare[NFT_FENCE_SPARE_MAX];
+	const struct nft_chain chain = {
+		.name = fence_name(FENCE_POLICY, policy->name, name),
+	};
+
+	nft_batch_chain_add(batch, &chain);
+	put_sets(batch, nft_set_add, policy->name);
+	put_ports(batch, policy);
+	put_counters(batch, NFT_MSG_NEWOBJ, policy->name);
+	put_rules(batch, policy, NULL, NFT_FENCE_BANS);
+	/* Of a keeper that was killed while it renewed them. */
+	ban_sets(batch, nft_fence_spare_name(policy->name, spare), false);
 }
 
 void nft_fence_spare(struct nft_batch *batch, const struct nft_fence_policy *policy,
@@ -254,11 +259,20 @@ void nft_fence_spare(struct nft_batch *batch, const struct nft_fence_policy *pol
 	char spare[NFT_FENCE_SPARE_MAX];
 
 	(void)nft_fence_spare_name(policy->name, spare);
+	put_rules(batch, policy, NULL, NFT_FENCE_BANS);
+	ban_sets(batch, spare, is_there);
 	if (is_there)
-		spare_sets(batch, spare, true);
-	put_rules(batch, policy, is_there ? spare : NULL);
-	if (!is_there)
-		spare_sets(batch, spare, false);
+		put_rules(batch, policy, spare, NFT_FENCE_BANS);
+}
+
+void nft_fence_empty(struct nft_batch *batch, const struct nft_fence_policy *policy)
+{
+	char spare[NFT_FENCE_SPARE_MAX];
+
+	(void)nft_fence_spare_name(policy->name, spare);
+	put_rules(batch, policy, spare, NFT_FENCE_PREFIXES);
+	ban_sets(batch, policy->name, true);
+	put_rules(batch, policy, spare, NFT_FENCE_BANS);
 }
 
 /* After the rules that jump to it are gone. Made first, so that a piece that somebody took away is no error. */

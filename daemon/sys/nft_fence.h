@@ -96,8 +96,8 @@ void nft_fence_fill(struct nft_batch *batch, const struct nft_fence_place *place
 /* An exact ban that is there or may be there: set, with its end. */
 struct nft_fence_ban {
 	struct prefix prefix; /* IPv4 /32, IPv6 /64 */
-	uint64_t ends_ns;     /* 0: it is taken out */
 	bool is_new;	      /* it is certainly not there */
+	uint64_t ends_ns;     /* 0: it is taken out */
 };
 
 void nft_fence_bans(struct nft_batch *batch, const char *policy,
@@ -110,6 +110,8 @@ void nft_fence_bans(struct nft_batch *batch, const char *policy,
 const char *nft_fence_spare_name(const char *policy, char out[NFT_FENCE_SPARE_MAX]);
 void nft_fence_spare(struct nft_batch *batch, const struct nft_fence_policy *policy,
 		     bool is_there);
+/* The exact bans of a policy leave its sets; its spare holds. */
+void nft_fence_empty(struct nft_batch *batch, const struct nft_fence_policy *policy);
 
 /* One element of a set of exact bans. Return: 0; -errno ends the reading. */
 typedef int (*nft_fence_ban_fn)(void *context, const struct prefix *prefix,
