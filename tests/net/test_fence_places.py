@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import socket
+import sys
 
 import pytest
 from fence_lab import FenceLab
@@ -93,6 +94,38 @@ def test_an_interface_that_goes_and_comes_back():
         lab.network._addresses("clients", "to-gate", [f"{a}/24" for a in (GOOD4, GUESSER4, "192.0.2.67")], [])
         wait_for("it is guarded again", lambda: lab.fences() == {"nic": "nftables"})
         assert lab.answered([GUESSER4, "192.0.2.67", GOOD4]) == {GOOD4}
+        assert lab.cli("verify").returncode == 0
+
+
+# What a container or a locked-down kernel does: bpf(2) is refused. Then the rest of the arguments is executed.
+WITHOUT_BPF = """
+import ctypes, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+ALLOW, EPERM = 0x7fff0000, 0x00050001
+filter = ctypes.c_void_p(lib.seccomp_init(ctypes.c_uint32(ALLOW)))
+assert lib.seccomp_rule_add(filter, ctypes.c_uint32(EPERM), lib.seccomp_syscall_resolve_name(b"bpf"), 0) == 0
+assert lib.seccomp_load(filter) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class NoBpfLab(FenceLab):
+    def occupy(self, device):
+        pass
+
+    def posternd(self, *args):
+        command = super().posternd(*args)
+        at = next(i for i, word in enumerate(command) if word.endswith("/posternd"))
+        return command if args else command[:at] + [sys.executable, "-c", WITHOUT_BPF] + command[at:]
+
+
+def test_a_kernel_that_forbids_bpf():
+    with NoBpfLab("nobpf", xdp="auto") as lab:
+        assert lab.fences() == {"nic": "nftables"}
+        assert "nftables drops instead" in lab.events("kernel-off")[0]
+        lab.cli("ban", GUESSER4)
+        assert lab.answered([GUESSER4, GOOD4]) == {GOOD4}
         assert lab.cli("verify").returncode == 0
 
 
