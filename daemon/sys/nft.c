@@ -7,7 +7,7 @@
  *     chain gates {
  *       tcp dport 25 meta nfproto ipv4 meta mark set IN tproxy ip to 127.0.0.1:GATE accept
  *       tcp dport 25 meta nfproto ipv6 meta mark set IN tproxy ip6 to [::1]:GATE accept
- *       tcp dport 25 reject with tcp reset
+ *       tcp dport 25 tcp flags syn / syn,ack reject with tcp reset
  *     }
  *     chain prerouting { type filter hook prerouting priority mangle
  *       meta l4proto tcp socket transparent 1 meta mark set IN, and so for icmp and ipv6-icmp

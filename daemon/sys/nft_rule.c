@@ -21,6 +21,9 @@
 #include "sys/nft.h"
 
 #define TCP_DEST_PORT_AT   2u /* in the TCP header, RFC 9293 3.1 */
+#define TCP_FLAGS_AT	   13u
+#define TCP_SYN		   0x02u
+#define TCP_ACK		   0x10u
 #define IPV4_SOURCE_AT	   12u
 #define IPV6_SOURCE_AT	   8u
 #define INTERFACE_BYTES	   16u
@@ -68,16 +71,38 @@ static void load_ct(struct nftnl_rule **rule, uint32_t key)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
 }
 
-static void load_dest_port(struct nftnl_rule **rule)
+/* @header: enum nft_payload_bases */
+static void load_header(struct nftnl_rule **rule, uint32_t header, uint32_t at,
+			uint32_t len)
 {
 	struct nftnl_expr *e = add(rule, "payload");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, TCP_DEST_PORT_AT);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, sizeof(uint16_t));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, header);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, at);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+}
+
+static void load_dest_port(struct nftnl_rule **rule)
+{
+	load_header(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_DEST_PORT_AT,
+		    sizeof(uint16_t));
+}
+
+static void keep_bits(struct nftnl_rule **rule, const void *mask, uint32_t len)
+{
+	const struct in6_addr none = {0};
+	struct nftnl_expr *e = add(rule, "bitwise");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &none, len);
 }
 
 static void equals(struct nftnl_rule **rule, const void *bytes, uint32_t len)
@@ -124,6 +149,16 @@ static void is_protocol(struct nftnl_rule **rule, uint8_t protocol)
 static void is_tcp(struct nftnl_rule **rule)
 {
 	is_protocol(rule, IPPROTO_TCP);
+}
+
+/* It begins a connection. */
+static void is_syn(struct nftnl_rule **rule)
+{
+	const uint8_t mask = TCP_SYN | TCP_ACK, flags = TCP_SYN;
+
+	load_header(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT, sizeof(flags));
+	keep_bits(rule, &mask, sizeof(mask));
+	equals(rule, &flags, sizeof(flags));
 }
 
 static void is_to_port(struct nftnl_rule **rule, uint16_t port)
@@ -202,6 +237,7 @@ struct nftnl_rule *nft_rule_reset(uint16_t port)
 	struct nftnl_expr *e;
 
 	is_to_port(&rule, port);
+	is_syn(&rule);
 	e = add(&rule, "reject");
 	if (!e)
 		return NULL;
@@ -304,30 +340,16 @@ static void load_source(struct nftnl_rule **rule, const struct nft_source *sourc
 	const uint8_t family = source->is_v6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 	const uint32_t len =
 		source->is_v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
-	struct in6_addr mask = {.s6_addr = {0}}, none = {.s6_addr = {0}};
-	struct nftnl_expr *e;
+	struct in6_addr mask = {.s6_addr = {0}};
 
 	load_meta(rule, NFT_META_NFPROTO);
 	equals(rule, &family, sizeof(family));
-	e = add(rule, "payload");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET,
-			   source->is_v6 ? IPV6_SOURCE_AT : IPV4_SOURCE_AT);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+	load_header(rule, NFT_PAYLOAD_NETWORK_HEADER,
+		    source->is_v6 ? IPV6_SOURCE_AT : IPV4_SOURCE_AT, len);
 	if (source->bits == 0)
 		return;
 	memset(mask.s6_addr, 0xff, source->bits / 8u);
-	e = add(rule, "bitwise");
-	if (!e)
-		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, len);
-	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &none, len);
+	keep_bits(rule, &mask, len);
 }
 
 struct nftnl_rule *nft_rule_source(const struct nft_source *source, const char *counter,

@@ -21,7 +21,10 @@ struct nlmsghdr;
 struct nftnl_rule *nft_rule_tproxy(uint8_t family, const struct nft_port *port,
 				   uint32_t mark);
 
-/* tcp dport PORT reject with tcp reset */
+/*
+ * tcp dport PORT tcp flags syn / syn,ack reject with tcp reset. Connections that stand are those of gates, or of the mail
+ * host from before we came: they go on.
+ */
 struct nftnl_rule *nft_rule_reset(uint16_t port);
 
 /*

@@ -200,3 +200,16 @@ def test_detach_takes_off_what_a_killed_keeper_left(lab):
     wait_for("the mail host answers itself", lambda: is_mail_host(lab.banner()))
     lab.start()
     assert is_gate(lab.banner())
+
+
+@pytest.mark.parametrize("lab", ["same host"], indirect=True)
+@pytest.mark.parametrize("source", [GOOD4, GOOD6])
+def test_a_session_that_stood_before_postern_came_goes_on(lab, source):
+    if lab.daemon:
+        lab.stop()
+    client = lab.smtp(source)
+    assert client.ehlo()[0] == 250
+    lab.start()
+    assert "postern" in lab.banner()
+    client.sendmail("a@example.com", [RCPT], "Subject: older than postern\r\n\r\nx\r\n")
+    client.quit()
