@@ -13,7 +13,7 @@ import pytest
 from certs import Authority
 from mailhost import DOMAIN, PASSWORD, USER
 from netns import GOOD4
-from postern_lab import REPO
+from postern_lab import REPO, wait_for
 from setup_lab import NAME, PRINTER4, SETUP, SetupLab
 
 RCPT, ELSEWHERE = f"{USER}@{DOMAIN}", "bob@example.com"
@@ -35,7 +35,7 @@ def test_mail_from_strangers_arrives_over_tls(lab):
     client.sendmail("a@example.com", [RCPT], "Subject: x\r\n\r\nx\r\n")
     client.quit()
     lab.mail.wait_messages(1)
-    assert re.search(rf"connect from unknown\[{re.escape(GOOD4)}\]", lab.mail.log())
+    wait_for("Postfix's line", lambda: f"connect from unknown[{GOOD4}]" in lab.mail.log())
 
 
 @pytest.mark.parametrize("recipient,code", [(RCPT, 250), ("x@alias.example", 550), ("x@relayed.example", 250),
