@@ -464,40 +464,48 @@ void fence_free(struct keeper *keeper)
 
 /* ---- others that change nftables ------------------------------------------------------------------------------ */
 
-static void put_back(struct keeper *keeper, bool is_gone)
+static int put_back(struct keeper *keeper, bool is_gone)
 {
 	const uint64_t began_ns = clock_mono_ns();
 	int err = fence_rebuild(keeper, is_gone);
 
-	if (err)
-		log_error("event=error what=fence reason=\"%s\"", strerror(-err));
-	else
+	if (!err)
 		log_warn(
-			"event=fence reason=\"somebody changed table inet postern: it is "
-			"put back\" rules=%zu ms=%llu",
+			"event=fence reason=\"somebody changed table inet postern: it is put back\" "
+			"rules=%zu ms=%llu",
 			keeper->fence.rules,
 			(unsigned long long)((clock_mono_ns() - began_ns) / NS_PER_MS));
+	return err;
 }
 
-void fence_on_change(struct keeper *keeper, const struct nft_watched *seen)
+static void stay_off(struct keeper *keeper)
+{
+	keeper->fence.is_on = false;
+	keeper->fence.is_detached = true;
+	fence_bans_free(keeper);
+	log_warn(
+		"event=fence reason=\"posternd --detach took it off: nothing is dropped by "
+		"nftables until a restart\"");
+}
+
+int fence_on_change(struct keeper *keeper, const struct nft_watched *seen)
 {
 	struct keeper_fence *fence = &keeper->fence;
 	size_t rules = 0;
+	int err;
 
+	if (fence->is_on && seen->by_detach)
+		stay_off(keeper);
 	if (!fence->is_on)
-		return;
-	if (seen->by_detach) {
-		fence->is_on = false;
-		fence->is_detached = true;
-		fence_bans_free(keeper);
-		log_warn("event=fence reason=\"posternd --detach took it off: nothing is "
-			 "dropped by nftables until a restart\"");
-		return;
-	}
+		return 0;
 	if (!stands_where_it_should(keeper)) {
 		fence_refresh(keeper);
-		return;
+		return 0;
 	}
-	if (nft_fence_rules(&rules) == 0 && (seen->by_others || rules != fence->rules))
-		put_back(keeper, rules == 0);
+	err = nft_fence_rules(&rules);
+	if (!err && (seen->by_others || rules != fence->rules))
+		err = put_back(keeper, rules == 0);
+	if (err)
+		log_error("event=error what=fence reason=\"%s\"", strerror(-err));
+	return err;
 }

@@ -29,6 +29,7 @@
 #define TABLE	112u	/* the routing table that does so */
 /* Gates that have died so often that the next start is put off so long do not work. */
 #define GATES_PATIENCE_MS 800u
+#define REPAIR_AGAIN_S	  1    /* if it failed: others may be at it still */
 #define REPAIR_PAUSE_MS	  100u /* others change nftables in several steps */
 
 static const struct netlink_route route = {MARK_IN, MARK_OUT, TABLE};
@@ -258,13 +259,17 @@ static void on_pause_over(evutil_socket_t fd, short what, void *context)
 {
 	struct keeper *keeper = context;
 	const struct nft_watched seen = keeper->intercept.seen;
+	const struct timeval again = {.tv_sec = REPAIR_AGAIN_S};
 	size_t count = 0;
 	int err;
 
 	(void)fd;
 	(void)what;
 	keeper->intercept.seen = (struct nft_watched){.is_ours = seen.is_ours};
-	fence_on_change(keeper, &seen);
+	if (fence_on_change(keeper, &seen)) {
+		keeper->intercept.seen.by_others = seen.by_others;
+		(void)event_add(keeper->intercept.pause, &again);
+	}
 	if (!keeper->intercept.is_on)
 		return;
 	if (seen.by_detach) {

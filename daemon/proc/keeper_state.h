@@ -350,8 +350,8 @@ bool fence_find(const struct keeper *keeper, const struct prefix *prefix, uint16
 		struct xdp_ban *out_ban);
 void fence_walk(struct keeper *keeper, bool restart, struct xdp_ban *out_bans, size_t max,
 		size_t *out_count);
-/* Somebody changed nftables. */
-void fence_on_change(struct keeper *keeper, const struct nft_watched *seen);
+/* Somebody changed nftables. 0; -errno: it has to be looked at again. */
+int fence_on_change(struct keeper *keeper, const struct nft_watched *seen) MUST_CHECK;
 /* What it has counted, of one policy. false: it does not stand. */
 bool fence_counters(const struct keeper *keeper, const char *policy,
 		    struct nft_fence_counters *out_counters);

@@ -262,9 +262,12 @@ int nft_rules(size_t *out_count)
 		.on_message = count_rule,
 		.context = &count,
 	};
-	int err;
+	int err = -EINTR;
 
-	err = netlink_talk(&request);
+	for (unsigned int i = 0; i < NFT_READ_TRIES && err == -EINTR; i++) {
+		count = 0;
+		err = netlink_talk(&request);
+	}
 	if (err && err != -ENOENT)
 		return err;
 	*out_count = count;

@@ -19,6 +19,7 @@
 #define NFT_TABLE	   "postern"
 #define NFT_INTERFACES_MAX 8u
 #define NFT_PORTS_MAX	   64u
+#define NFT_READ_TRIES	   8u /* the kernel says when others change what is being read */
 
 /* What becomes of a connection to a guarded port. */
 enum nft_way {

@@ -91,7 +91,13 @@ static int on_chain(void *context, const struct nlmsghdr *message)
 
 int fence_chains_read(struct fence_chains *out_chains)
 {
-	return dump(NFT_MSG_GETCHAIN, on_chain, out_chains);
+	int err = -EINTR;
+
+	for (unsigned int i = 0; i < NFT_READ_TRIES && err == -EINTR; i++) {
+		memset(out_chains, 0, sizeof(*out_chains));
+		err = dump(NFT_MSG_GETCHAIN, on_chain, out_chains);
+	}
+	return err;
 }
 
 static int on_rule(void *context, const struct nlmsghdr *message)
@@ -109,8 +115,12 @@ static int on_rule(void *context, const struct nlmsghdr *message)
 int nft_fence_rules(size_t *out_count)
 {
 	size_t count = 0;
-	const int err = dump(NFT_MSG_GETRULE, on_rule, &count);
+	int err = -EINTR;
 
+	for (unsigned int i = 0; i < NFT_READ_TRIES && err == -EINTR; i++) {
+		count = 0;
+		err = dump(NFT_MSG_GETRULE, on_rule, &count);
+	}
 	if (!err)
 		*out_count = count;
 	return err;
