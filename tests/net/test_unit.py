@@ -20,7 +20,8 @@ EXPOSURE_MAX = 3.5
 
 
 def make(target, destdir):
-    done = subprocess.run(["make", "-s", "-C", REPO, f"BUILD={BUILD}", f"DESTDIR={destdir}", target],
+    build = os.path.relpath(BUILD, REPO)  # as in the rest of a run, or all of it would be built again under it
+    done = subprocess.run(["make", "-s", "-C", REPO, f"BUILD={build}", f"DESTDIR={destdir}", target],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
