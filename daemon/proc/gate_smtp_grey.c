@@ -133,6 +133,12 @@ static void grey_time_is_up(struct session *s)
 	grey_go_on(s);
 }
 
+/* Does a recipient wait for the answer? Where nobody is deferred it is for the log alone. */
+static bool grey_is_awaited(const struct session *s)
+{
+	return s->is_test || checks_mode(s, CHECK_GREYLIST) == MODE_ENFORCE;
+}
+
 bool smtp_grey_holds(struct session *s, const char *mailbox, size_t len)
 {
 	struct smtp_grey *grey = &s->smtp.grey;
@@ -142,9 +148,7 @@ bool smtp_grey_holds(struct session *s, const char *mailbox, size_t len)
 	if (grey->step == SMTP_GREY_ANSWERED)
 		return false;
 	if (grey->step == SMTP_GREY_IDLE) {
-		const enum check_mode mode = checks_mode(s, CHECK_GREYLIST);
-
-		if (mode == MODE_OFF)
+		if (checks_mode(s, CHECK_GREYLIST) == MODE_OFF)
 			return false;
 		if (grey_is_spared(s)) {
 			test_note_check(s, CHECK_GREYLIST, CHECK_CLEAN, "spf");
@@ -154,8 +158,8 @@ bool smtp_grey_holds(struct session *s, const char *mailbox, size_t len)
 			grey_note_unknown(s, "there is no ledger to ask");
 			return false;
 		}
-		if (mode == MODE_OBSERVE && !s->is_test)
-			return false; /* the answer is for the log alone */
+		if (!grey_is_awaited(s))
+			return false;
 		grey->step = SMTP_GREY_ASKED;
 		grey->ends_ms = s->gate->now_ms + timeout_ms;
 	}
@@ -191,13 +195,17 @@ static bool grey_note(struct session *s, const struct msg_grey_answer *answer)
 void smtp_grey_take(struct session *s, const struct msg_grey_answer *answer)
 {
 	struct smtp_grey *grey = &s->smtp.grey;
-	bool is_deferred = false;
+	bool is_in_time, is_deferred = false;
 
 	if (s->protocol != &smtp_protocol || s->state != SESSION_COMMAND)
 		return;
+	is_in_time = grey->step == SMTP_GREY_ASKED && grey->ask == answer->ask;
+	/* Too late: the recipient has been let through, and the log must not say that it was deferred. */
+	if (!is_in_time && grey_is_awaited(s))
+		return;
 	if (checks_mode(s, CHECK_GREYLIST) != MODE_OFF)
 		is_deferred = grey_note(s, answer);
-	if (grey->step != SMTP_GREY_ASKED || grey->ask != answer->ask)
+	if (!is_in_time)
 		return;
 	grey_go_on(s);
 	if (is_deferred) {
