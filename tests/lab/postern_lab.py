@@ -89,10 +89,12 @@ WEBADMIN_LIST = """\
 
 # What a build with SAN=address,undefined says in posternd.log; it fails the test.
 SANITIZERS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
+# How long a test waits for what must come: for the slowest machine, as it costs nothing when it comes.
+WAIT_S = 30.0
 BACKEND_PORT = {"none": 25, "proxy": 2525, "xclient": 2526}
 
 
-def wait_for(what, condition, seconds=10.0):
+def wait_for(what, condition, seconds=WAIT_S):
     """Wait for an event with a deadline; the only place where tests wait for a condition."""
     deadline = time.monotonic() + seconds
     while True:
@@ -242,7 +244,7 @@ class Lab:
     def events(self, event):
         return [line for line in self.log().splitlines() if f"event={event} " in line + " "]
 
-    def wait_event(self, event, count=1, seconds=10.0):
+    def wait_event(self, event, count=1, seconds=WAIT_S):
         wait_for(f"{count} x event={event}", lambda: len(self.events(event)) >= count, seconds)
         return self.events(event)
 
