@@ -102,4 +102,4 @@ def test_no_backend_at_all_is_421(lab):
         client.close()
     finally:
         lab.mail.start_postfix()
-    wait_for("mail flows again", lambda: send(lab) == 250, 20)
+    wait_for("mail flows again", lambda: send(lab) == 250)

@@ -13,7 +13,7 @@ from postern_lab import wait_for
 
 
 def kill(lab, role):
-    victims = wait_for(f"a running {role}", lambda: lab.pids(role), 15)
+    victims = wait_for(f"a running {role}", lambda: lab.pids(role))
     assert min(victims) > 1  # 0 and -1 would be ourselves and everybody
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
@@ -25,12 +25,12 @@ def test_a_killed_child_comes_back_and_bans_hold(lab, role):
     lab.cli("ban", GUESSER4)
     old = kill(lab, role)
     assert not lab.reachable(GUESSER4, timeout=0.5)
-    wait_for(f"a new {role}", lambda: alive_and_new(lab, role, old), 15)
-    wait_for("mail flows", lambda: delivers(lab), 15)
+    wait_for(f"a new {role}", lambda: alive_and_new(lab, role, old))
+    wait_for("mail flows", lambda: delivers(lab))
     assert lab.banned(GUESSER4)
     assert lab.cli("verify").returncode == 0
     lab.cli("unban", "--all")
-    wait_for("the ban is gone", lambda: lab.reachable(GUESSER4), 5)
+    wait_for("the ban is gone", lambda: lab.reachable(GUESSER4))
 
 
 def alive_and_new(lab, role, old):
@@ -57,7 +57,7 @@ def test_other_sessions_go_on_when_a_sibling_dies(lab):
     assert client.docmd("RCPT", f"TO:<{USER}@{DOMAIN}>")[0] == 250
     assert client.data("Subject: x\r\n\r\nx")[0] == 250
     client.quit()
-    wait_for("the ledger answers", lambda: lab.cli("status", check=False).returncode == 0, 15)
+    wait_for("the ledger answers", lambda: lab.cli("status", check=False).returncode == 0)
 
 
 def test_strikes_survive_the_ledger(lab):
@@ -65,7 +65,7 @@ def test_strikes_survive_the_ledger(lab):
     lab.guess(GUESSER4, 1, user="the-third-user")
     wait_for("the strikes are stored", lambda: is_stored(lab, "the-third-user"))
     kill(lab, "ledger")
-    wait_for("the ledger answers", lambda: lab.cli("status", check=False).returncode == 0, 15)
+    wait_for("the ledger answers", lambda: lab.cli("status", check=False).returncode == 0)
     lab.guess(GUESSER4, 2)
     wait_for("the ban", lambda: lab.banned(GUESSER4))
     lab.cli("unban", "--all")
@@ -101,7 +101,7 @@ def test_no_reported_ban_is_lost_under_random_kills(lab):
     finally:
         stop.set()
         thread.join()
-    wait_for("the ledger answers", lambda: lab.cli("status", check=False).returncode == 0, 20)
+    wait_for("the ledger answers", lambda: lab.cli("status", check=False).returncode == 0)
     kept = {row["addr"] for row in lab.bans()}
     assert len(reported) > 20
     assert not set(reported) - kept
@@ -115,7 +115,7 @@ def kill_one(lab, role):
         return
     lab.daemon.kill()
     lab.daemon.wait()
-    wait_for("the children are gone", lambda: not children_left(lab), 10)
+    wait_for("the children are gone", lambda: not children_left(lab))
     lab.start()
 
 

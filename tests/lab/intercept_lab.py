@@ -235,7 +235,7 @@ class InterceptLab(Lab):
             with self.network.inside(self.mail.host), smtplib.SMTP("127.0.0.1", 25, timeout=10) as client:
                 client.login(USER, PASSWORD)
                 client.sendmail("anna@example.org", [recipient], "Subject: outgoing\r\n\r\nx\r\n")
-            dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()], 20)
+            dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()])
             text = dump[0].read_text()
             dump[0].unlink()
             return re.search(r"X-Client-Addr: (?:ipv6:)?(\S+)$", text, re.MULTILINE)[1]

@@ -9,6 +9,7 @@ implicit TLS. Accounts: USER/PASSWORD, ODD_USER/ODD_PASSWORD, and DISABLED, whic
 DISABLED_PASSWORD. Everything lives below one directory and ends with stop().
 """
 import base64
+import itertools
 import os
 import pathlib
 import pwd
@@ -27,6 +28,7 @@ POP3, POP3_PROXY = 110, 1110
 IMAP, IMAP_PROXY = 143, 1143
 ODD_USER, ODD_PASSWORD = 'od d"d\\', 'p"a\\s {5}\xe4 '
 DISABLED, DISABLED_PASSWORD = "dora", "closed"
+SETTLE_S = 30
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -211,6 +213,7 @@ class MailHost:
         self.processes = processes
         self.tls = tls  # paths of a chain and its key
         self._dovecot = None
+        self._words = itertools.count()
 
     def start(self):
         account = pwd.getpwnam("nobody")
@@ -240,7 +243,7 @@ class MailHost:
         self._dovecot = subprocess.Popen(
             self.network.command(self.host, "dovecot", "-F", "-c", str(self.dir / "dovecot.conf")),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (self.dir / "queue/private/auth").exists():
             if time.monotonic() > deadline or self._dovecot.poll() is not None:
                 raise RuntimeError("dovecot did not come up:\n" + self.log("dovecot.log"))
@@ -287,7 +290,7 @@ class MailHost:
                   check=check)
 
     def _wait_port(self, port):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         with self.network.inside(self.host):
             while True:
                 try:
@@ -300,7 +303,24 @@ class MailHost:
 
     def log(self, name="mail.log"):
         path = self.dir / name
+        if name == "mail.log":
+            self._settle(path)
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def _settle(self, path):
+        """Postfix writes its log through postlogd(8), in order: what was said before this word is there with it."""
+        word = f"settled-{next(self._words)}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.sendto(f"Jan  1 00:00:00 mail postfix/lab[1]: {word}".encode(),
+                            str(self.dir / "queue/public/postlog"))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return  # it does not run, so it says nothing more
+        deadline = time.monotonic() + SETTLE_S
+        while not path.exists() or f" {word}\n" not in path.read_text(errors="replace"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {SETTLE_S} s: the log of Postfix")
+            time.sleep(0.002)
 
     def messages(self, box="anna"):
         """The delivered messages of a mailbox, as bytes."""

@@ -91,6 +91,7 @@ WEBADMIN_LIST = """\
 SANITIZERS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 # How long a test waits for what must come: for the slowest machine, as it costs nothing when it comes.
 WAIT_S = 30.0
+REPAIR_S = 5.0  # what somebody else took away is back within a second, where nothing else is going on
 BACKEND_PORT = {"none": 25, "proxy": 2525, "xclient": 2526}
 
 
@@ -184,7 +185,7 @@ class Lab:
         """What one wants to see after a failure."""
         print(f"---- posternd, tag {self.tag}\n{self.log()[-6000:]}")
         if self.mail:
-            print(f"---- mail host\n{self.mail.log()[-3000:]}")
+            print(f"---- mail host\n{(self.mail.dir / 'mail.log').read_text(errors='replace')[-3000:]}")
 
     # daemon
 
@@ -208,7 +209,7 @@ class Lab:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, seconds=30):
+    def wait_ready(self, seconds=60):
         def ready():
             if self.daemon.poll() is not None:
                 raise AssertionError(f"posternd ended with {self.daemon.returncode}\n" + self.log())
@@ -272,14 +273,14 @@ class Lab:
 
     # clients
 
-    def connect(self, source, port=25, timeout=10.0, host=None):
+    def connect(self, source, port=25, timeout=WAIT_S, host=None):
         """A connected socket of the clients' host."""
         v6 = ":" in source
         with self.network.inside("clients"):
             return socket.create_connection((host or (GATE6 if v6 else GATE4), port),
                                             timeout=timeout, source_address=(source, 0))
 
-    def smtp(self, source=netns.GOOD4, port=25, timeout=20.0):
+    def smtp(self, source=netns.GOOD4, port=25, timeout=2 * WAIT_S):
         """An smtplib session that has its greeting."""
         with self.network.inside("clients"):
             client = smtplib.SMTP(timeout=timeout, source_address=(source, 0),
@@ -300,8 +301,8 @@ class Lab:
         finally:
             client.close()
 
-    def reachable(self, source, port=25, timeout=1.0):
-        """Does a SYN of this address get an answer?"""
+    def reachable(self, source, port=25, timeout=WAIT_S):
+        """Does a SYN of this address get an answer? Where none is expected, say how long to listen for it."""
         try:
             self.connect(source, port, timeout).close()
             return True

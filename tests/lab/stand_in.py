@@ -80,4 +80,4 @@ def the_gate_outlives(lab):
     before = lab.pids("gate")
     yield
     assert lab.pids("gate") == before, "a gate has died"
-    wait_for("no session is left", lambda: not lab.rows("sessions"), 15)
+    wait_for("no session is left", lambda: not lab.rows("sessions"))

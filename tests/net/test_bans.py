@@ -33,8 +33,8 @@ def test_five_refused_logins_ban_the_address_in_the_kernel(lab):
     assert lab.reachable(GUESSER4), "four are not enough"
     assert lab.guess(GUESSER4, 1) == [535]
     wait_for("the ban", lambda: lab.banned(GUESSER4))
-    assert not lab.reachable(GUESSER4)
-    assert not lab.reachable(GUESSER4, 587), "the ban holds for every service of the policy"
+    assert not lab.reachable(GUESSER4, timeout=1.0)
+    assert not lab.reachable(GUESSER4, 587, timeout=1.0), "the ban holds for every service of the policy"
     assert lab.reachable(GOOD4)
     row = lab.banned(GUESSER4)[0]
     assert row["policy"] == "global" and 3500 < row["ends"] - time.time() <= 3600
@@ -45,7 +45,7 @@ def test_ipv6_is_counted_and_banned_by_its_64(lab):
     assert lab.guess(GUESSER6, 3) == [535] * 3
     assert lab.guess("2001:db8:1:66::67", 2) == [535] * 2
     wait_for("the ban", lambda: lab.banned("2001:db8:1:66::/64"))
-    assert not lab.reachable("2001:db8:1:66::67")
+    assert not lab.reachable("2001:db8:1:66::67", timeout=1.0)
     assert lab.reachable("2001:db8:1:67::1"), "the neighbouring /64 is another client"
 
 
@@ -62,7 +62,7 @@ def test_refused_recipients_are_strikes(lab):
     for n in range(5):
         client.docmd("RCPT", f"TO:<nobody{n}@{DOMAIN}>")
     wait_for("the ban", lambda: lab.banned("192.0.2.67"))
-    assert not lab.reachable("192.0.2.67")
+    assert not lab.reachable("192.0.2.67", timeout=1.0)
 
 
 def test_every_session_of_a_banned_address_ends_at_once(lab):
@@ -162,7 +162,7 @@ def test_ban_and_unban_by_hand(lab):
     lab.cli("ban", "192.0.2.72/31", "--for", "1h", "--reason", "complaints", "--policy", "global")
     row = lab.banned("192.0.2.72/31")[0]
     assert row["why"].find("complaints") >= 0 and row["policy"] == "global"
-    assert not lab.reachable("192.0.2.72") and not lab.reachable("192.0.2.73")
+    assert not lab.reachable("192.0.2.72", timeout=1.0) and not lab.reachable("192.0.2.73", timeout=1.0)
     assert lab.reachable("192.0.2.71") and lab.reachable(GOOD4)
     done = lab.cli("unban", "192.0.2.72/31")
     assert "192.0.2.72/31" in done.stdout
@@ -178,10 +178,10 @@ def test_unban_of_a_range_removes_what_lies_inside(lab):
 
 
 def test_a_ban_ends_on_time(lab):
-    lab.cli("ban", "192.0.2.71", "--for", "2s")
+    lab.cli("ban", "192.0.2.71", "--for", "5s")
     assert not lab.reachable("192.0.2.71", timeout=0.5)
-    wait_for("the end of the ban", lambda: lab.reachable("192.0.2.71", timeout=0.3), 5)
-    wait_for("it is off the list", lambda: not lab.banned("192.0.2.71"), 5)
+    wait_for("the end of the ban", lambda: lab.reachable("192.0.2.71", timeout=0.3), 20)
+    wait_for("it is off the list", lambda: not lab.banned("192.0.2.71"))
 
 
 def test_a_second_ban_changes_the_end(lab):

@@ -2,7 +2,6 @@
 """Flag BAN: each detector at its threshold and one below; observe; no flag; forged sources ban nobody."""
 import contextlib
 import json
-import time
 
 import pytest
 from forge import forger
@@ -60,7 +59,7 @@ def crowd(lab, source):
 
 def settled(lab):
     """Nothing is open, so everything is counted."""
-    wait_for("no session is left", lambda: not lab.rows("sessions"), 15)
+    wait_for("no session is left", lambda: not lab.rows("sessions"))
 
 
 KINDS = {
@@ -114,7 +113,5 @@ def test_forged_sources_ban_nobody(lab):
         for n in range(400):
             send(f"192.0.2.{200 + n % 20}", n)
             send("192.0.2.99", n)
-    started = time.monotonic()
-    wait_for("the gate still answers", lambda: lab.reachable(GOOD4))
-    assert time.monotonic() - started < 5
+    assert lab.reachable(GOOD4), "the gate still answers"
     assert not lab.bans()

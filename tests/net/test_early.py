@@ -9,7 +9,7 @@ import pytest
 from dns import Dns, DnsList, wait_tested
 from mailhost import DOMAIN, USER
 from netns import MAIL4, sh
-from postern_lab import Lab, wait_for
+from postern_lab import WAIT_S, Lab, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
 CLEAN4, ZEN4, OTHER4, GOOD4, AA4 = (f"192.0.2.{n}" for n in (66, 67, 68, 69, 70))
@@ -48,7 +48,7 @@ def change(running):
     lab.cli("reload")
 
 
-def read_until(sock, pattern, seconds=10):
+def read_until(sock, pattern, seconds=WAIT_S):
     """What comes until a line matches, or until the end."""
     sock.settimeout(seconds)
     data = b""
@@ -122,20 +122,18 @@ def test_who_waits_is_greeted_late_and_delivers_in_the_same_session(running, cha
     change("early-talkers = enforce\n\tgreet-delay = 2s")
     began = time.monotonic()
     client = lab.smtp(GOOD4)
-    assert 1.9 < time.monotonic() - began < 4
+    assert 1.9 < time.monotonic() - began
     count = len(lab.mail.messages())
     client.ehlo()
     client.sendmail("a@example.com", [RCPT], "Subject: x\r\n\r\nx\r\n")
     client.quit()
     lab.mail.wait_messages(count + 1)
-    # Now it is known, and greeted at once.
-    began = time.monotonic()
-    lab.smtp(GOOD4).close()
-    assert time.monotonic() - began < 1
-    # An entry with AA never waits.
-    began = time.monotonic()
-    lab.smtp(AA4).close()
-    assert time.monotonic() - began < 1
+    # Now it is known, and greeted at once. An entry with AA never waits.
+    change("early-talkers = enforce\n\tgreet-delay = 30s")
+    for source in (GOOD4, AA4):
+        began = time.monotonic()
+        lab.smtp(source).close()
+        assert time.monotonic() - began < 25, source
     # A client that goes while it waits is done with at once.
     sock = lab.connect(CLEAN4)
     sock.close()
@@ -270,7 +268,7 @@ def test_a_list_that_is_silent_costs_its_time_and_then_nothing(running, change):
         began = time.monotonic()
         with lab.connect("192.0.2.73") as sock:
             assert read_until(sock, rb"^(220|421) ").startswith(b"421 4.4.3 ")
-        assert 2 < time.monotonic() - began < 6
+        assert 2 < time.monotonic() - began < 20
         change(LISTS)
         with lab.connect("192.0.2.72") as sock:
             assert read_until(sock, rb"^(220|421) ").startswith(b"220 ")

@@ -10,7 +10,7 @@ import time
 import pytest
 from fence_lab import FenceLab
 from netns import GATE4, GOOD4, GOOD6, GUESSER4, GUESSER6, LISTED_ALL4
-from postern_lab import GLOBAL_LIST, wait_for
+from postern_lab import GLOBAL_LIST, REPAIR_S, WAIT_S, wait_for
 
 # A banned prefix; its first and its last address; the neighbours before and after.
 WHOLE = [
@@ -106,7 +106,7 @@ def test_a_ban_stops_a_connection_under_way(lab):
         with pytest.raises(TimeoutError):
             far.recv(10)
         lab.cli("unban", GUESSER4)
-        far.settimeout(10)
+        far.settimeout(WAIT_S)
         assert far.recv(10) == b"after"
         far.close()
 
@@ -114,9 +114,9 @@ def test_a_ban_stops_a_connection_under_way(lab):
 def test_bans_hold_and_end_on_time_while_the_daemon_is_dead(lab):
     # So many that their sets are not renewed by one batch at the start.
     lab.cli("ban", "-", "--policy", "global", input="".join(f"10.9.{n // 256}.{n % 256}\n" for n in range(20000)))
-    lab.cli("ban", GUESSER4, "--for", "4s")
-    lab.cli("ban", "198.18.4.0/22", "--for", "4s")
     began = time.monotonic()
+    lab.cli("ban", GUESSER4, "--for", "10s")
+    lab.cli("ban", "198.18.4.0/22", "--for", "10s")
     lab.cli("ban", "198.18.16.0/24")
     lab.cli("ban", "192.0.2.67")
     lab.daemon.kill()
@@ -125,8 +125,8 @@ def test_bans_hold_and_end_on_time_while_the_daemon_is_dead(lab):
     asked = [GUESSER4, "198.18.4.0", "198.18.7.255", "198.18.16.255", "192.0.2.67", GOOD4]
     # Nobody listens: a SYN that passes is answered by a reset.
     assert lab.answered(asked, seconds=0.7) == {GOOD4}
-    wait_for("nftables ends them by itself", lambda: len(lab.answered(asked, seconds=0.5)) == 4, 8)
-    assert 3 < time.monotonic() - began < 7
+    wait_for("nftables ends them by itself", lambda: len(lab.answered(asked, seconds=0.5)) == 4, 20)
+    assert 9 < time.monotonic() - began
     assert lab.answered(asked) == {GUESSER4, "198.18.4.0", "198.18.7.255", GOOD4}
     stop = threading.Event()
     seen = []
@@ -160,7 +160,7 @@ def test_what_somebody_flushes_is_put_back_within_a_second(lab):
                     ["add", "element", "inet", "postern", "ban4-global", f"{{ {GOOD4} }}"]):
         count = len(lab.events("fence"))
         lab.nft(*command)
-        lab.wait_event("fence", count + 1, 1.0)
+        lab.wait_event("fence", count + 1, REPAIR_S)
         assert lab.answered([GUESSER4, "198.18.7.255", GOOD4], seconds=0.7) == {GOOD4}, command
         if command == ["flush", "ruleset"]:
             assert "firewall" not in lab.nft("list", "ruleset"), "what others removed stays removed"
@@ -228,7 +228,7 @@ def test_a_hundred_thousand_bans_at_once(lab):
     assert not lab.reachable(GUESSER4, timeout=0.5)
     count = len(lab.events("fence"))
     lab.nft("flush", "ruleset")
-    lab.wait_event("fence", count + 1, 10.0)
+    lab.wait_event("fence", count + 1)
     assert lab.nft("get", "element", "inet", "postern", "ban4-global", f"{{ {many[-1]} }}")
     lab.cli("unban", "--all", timeout=120)
     assert lab.reachable(GUESSER4)
@@ -238,7 +238,7 @@ def test_detach_takes_it_off_and_a_running_daemon_leaves_it_off(lab):
     lab.cli("ban", GUESSER4)
     lab.nft("add", "table", "inet", "firewall")
     lab.detach()
-    lab.wait_event("fence", len(lab.events("fence")), 1.0)
+    lab.wait_event("fence", len(lab.events("fence")))
     wait_for("it was seen", lambda: "detach took it off" in lab.log())
     assert lab.nft("list", "ruleset").split() == ["table", "inet", "firewall", "{", "}"]
     lab.cli("reload", check=False)

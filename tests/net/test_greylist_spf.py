@@ -15,7 +15,7 @@ RCPT = f"{USER}@{DOMAIN}"
 NAMED4, NAMELESS4, BLOCKED4, NO_GL4, NO_PTR4 = (
     "192.0.2.10", "192.0.2.66", "192.0.2.68", "192.0.2.12", "192.0.2.13")
 POOL4, POOL6 = "203.0.113.5", "2001:db8:1:67::1"
-CHECK_TIMEOUT_S = 2
+CHECK_TIMEOUT_S = 6
 FLAGS = "PA AS LL GL SPF PTR RBL"
 GLOBAL_LIST = f"""\
 0.0.0.0/0    {FLAGS}
@@ -73,7 +73,7 @@ def rcpt(lab, source, mail_from, helo="client.example.org"):
 
 
 def rcpt_until(lab, source, mail_from):
-    wait_for(f"{mail_from} passes", lambda: rcpt(lab, source, mail_from) == 250, 10)
+    wait_for(f"{mail_from} passes", lambda: rcpt(lab, source, mail_from) == 250)
 
 
 def origins(lab, mail_from):
@@ -115,7 +115,7 @@ def test_a_bounce_is_kept_under_the_name_in_helo(lab):
         finally:
             client.close()
     assert bounce(NAMED4) == 451
-    wait_for("the bounce passes", lambda: bounce(POOL4) == 354, 10)
+    wait_for("the bounce passes", lambda: bounce(POOL4) == 354)
     assert origins(lab, "<>") == {"helo.pool.example"}
 
 
@@ -177,7 +177,7 @@ def test_spf_is_awaited_also_where_all_only_observes(lab):
     assert time.monotonic() - began > CHECK_TIMEOUT_S / 2
     began = time.monotonic()
     assert rcpt(lab, NO_GL4, sender("dumb.example")) == 250
-    assert time.monotonic() - began < CHECK_TIMEOUT_S / 2, "without greylisting nobody waits for it"
+    assert time.monotonic() - began < CHECK_TIMEOUT_S, "without greylisting nobody waits for it"
 
 
 def test_a_dry_run_says_what_spares(lab):

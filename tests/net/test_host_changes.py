@@ -56,8 +56,8 @@ def test_verify_and_status_see_that_an_interface_has_gone(lab, spare):
 def test_an_interface_that_comes_back_is_guarded_again(lab, spare):
     remove_spare(lab)
     make_spare(lab)
-    wait_for("the program is attached again", lambda: has_program(lab, "spare"), 5)
-    wait_for("verify agrees", lambda: lab.cli("verify", check=False).returncode == 0, 5)
+    wait_for("the program is attached again", lambda: has_program(lab, "spare"))
+    wait_for("verify agrees", lambda: lab.cli("verify", check=False).returncode == 0)
     assert mode(lab, "spare") in (["native"], ["generic"])
 
 
@@ -81,7 +81,7 @@ def test_an_address_that_is_added_later_cannot_be_banned(lab):
     lab.cli("ban", "192.0.2.200", "--policy", "global")
     gate_ip(lab, "addr", "add", "192.0.2.200/24", "dev", "nic")
     try:
-        wait_for("the ban of it is lifted", lambda: not lab.banned("192.0.2.200"), 15)
+        wait_for("the ban of it is lifted", lambda: not lab.banned("192.0.2.200"))
         done = lab.cli("ban", "192.0.2.200", check=False)
         assert done.returncode == 1 and "own address" in done.stdout
         done = lab.cli("ban", "192.0.2.200/30", "--force", check=False)
@@ -92,7 +92,7 @@ def test_an_address_that_is_added_later_cannot_be_banned(lab):
     def may_be_banned():
         return lab.cli("ban", "192.0.2.200", "--policy", "global", check=False).returncode == 0
 
-    wait_for("it is a stranger's again", may_be_banned, 5)
+    wait_for("it is a stranger's again", may_be_banned)
     lab.cli("unban", "192.0.2.200")
 
 
@@ -102,7 +102,7 @@ def test_a_default_gateway_that_is_set_later_cannot_be_banned(lab):
         gate_ip(lab, family, "route", "add", "default", "via", gateway)
         try:
             wait_for("it is protected",
-                     lambda: "default gateway" in lab.cli("ban", gateway, "--dry-run", check=False).stdout, 5)
+                     lambda: "default gateway" in lab.cli("ban", gateway, "--dry-run", check=False).stdout)
         finally:
             gate_ip(lab, family, "route", "del", "default")
 

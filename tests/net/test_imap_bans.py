@@ -34,7 +34,7 @@ def test_bad_logins_of_imap_and_smtp_count_together(lab):
     with Raw(lab, GUESSER4) as client:
         client.send(f"x LOGIN {USER} fifth\r\n")
         wait_for("the fifth bans", lambda: lab.banned(GUESSER4))
-    assert not lab.reachable(GUESSER4, 143) and not lab.reachable(GUESSER4, 25)
+    assert not lab.reachable(GUESSER4, 143, timeout=1.0) and not lab.reachable(GUESSER4, 25, timeout=1.0)
     why = lab.cli("why", GUESSER4, check=False).stdout
     assert "imap" in why and "smtp" in why and USER in why
     lab.cli("unban", GUESSER4)

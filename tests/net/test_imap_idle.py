@@ -102,7 +102,7 @@ def idle_sessions(lab, sink, addresses, count, context=None):
     finally:
         for sock in sockets:
             sock.close()
-        wait_for("all sessions have ended", lambda: len(lab.events("close")) == ended + len(sockets), 20)
+        wait_for("all sessions have ended", lambda: len(lab.events("close")) == ended + len(sockets))
 
 
 def test_ten_thousand_idle_sessions(lab, sink, addresses):

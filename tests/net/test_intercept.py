@@ -13,7 +13,7 @@ import pytest
 from intercept_lab import RCPT, InterceptLab, finish, is_gate, is_mail_host
 from mailhost import USER
 from netns import GATE4, GATE6, GOOD4, GOOD6, GUESSER4, LISTED4, MAIL4, MAIL6
-from postern_lab import wait_for
+from postern_lab import REPAIR_S, wait_for
 
 
 class StrictLab(InterceptLab):
@@ -99,7 +99,7 @@ def test_a_flush_by_somebody_else_is_repaired_and_hurts_nobody(lab, source):
     for command in (["flush", "ruleset"], ["delete", "table", "inet", "postern"],
                     ["flush", "chain", "inet", "postern", "prerouting"], ["-f", str(by_hand)]):
         lab.nft(*command)
-        wait_for("the table is back", lambda: "jump gates" in lab.nft("list", "ruleset"), 1)
+        wait_for("the table is back", lambda: "jump gates" in lab.nft("list", "ruleset"), REPAIR_S)
         if command == ["flush", "ruleset"]:
             assert lab.nft("list", "tables").split() == ["table", "inet", "postern"], "what others removed stays removed"
     finish(client)
@@ -165,10 +165,10 @@ def test_while_gates_die_again_and_again_fail_mode_decides(lab, fail_mode):
     lab.write_conf(fail_mode=fail_mode)
     lab.cli("reload")
     for _ in range(2):
-        wait_for("the keeper gives up on them for now", lab.kill_gates, 30)
+        wait_for("the keeper gives up on them for now", lab.kill_gates)
         for port in (25, 143):
             assert lab.refused(GOOD4, port) if fail_mode == "closed" else is_mail_host(lab.banner(port=port))
-        wait_for("they work again", lambda: is_gate(lab.banner()), 30)
+        wait_for("they work again", lambda: is_gate(lab.banner()))
     lab.deliver(GOOD6)
     lab.imap(GOOD4).logout()
 

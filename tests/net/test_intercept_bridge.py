@@ -9,7 +9,7 @@ import pytest
 from intercept_lab import RCPT, ROUTER4, ROUTER6, InterceptLab, finish, is_gate, is_mail_host, ping, tcp_server
 from mailhost import USER
 from netns import GOOD4, GOOD6, GUESSER4, GUESSER6, LISTED4, MAIL4, MAIL6
-from postern_lab import wait_for
+from postern_lab import REPAIR_S, wait_for
 
 
 class BridgeLab(InterceptLab):
@@ -129,7 +129,7 @@ def test_the_mail_hosts_own_mail_goes_out_untouched(lab, address, recipient, see
 def test_a_flush_by_somebody_else_is_repaired_and_the_session_goes_on(lab, command, source):
     client = lab.begin(source)
     lab.nft(*command)
-    wait_for("it is back", lambda: in_place(lab), 1)
+    wait_for("it is back", lambda: in_place(lab), REPAIR_S)
     finish(client)
     assert is_gate(lab.banner(source))
     assert lab.rows("verify") == []
@@ -138,7 +138,7 @@ def test_a_flush_by_somebody_else_is_repaired_and_the_session_goes_on(lab, comma
 @pytest.mark.parametrize("port", ["outer", "inner"])
 def test_a_program_that_somebody_takes_off_a_port_is_put_back(lab, port):
     lab.network.run("gate", "tc", "qdisc", "del", "dev", port, "clsact")
-    wait_for("it is back", lambda: in_place(lab), 1)
+    wait_for("it is back", lambda: in_place(lab), REPAIR_S)
     assert is_gate(lab.banner())
     assert "somebody took our program off a port of the bridge" in lab.events("intercept")[-1]
 
@@ -177,10 +177,10 @@ def test_while_the_keeper_is_dead_fail_mode_decides(lab, fail_mode, port):
 def test_while_gates_die_again_and_again_fail_mode_decides(lab, fail_mode):
     lab.write_conf(fail_mode=fail_mode)
     lab.cli("reload")
-    wait_for("the keeper gives up on them for now", lab.kill_gates, 30)
+    wait_for("the keeper gives up on them for now", lab.kill_gates)
     for port in (25, 143):
         assert lab.refused(GOOD4, port) if fail_mode == "closed" else is_mail_host(lab.banner(port=port))
-    wait_for("they work again", lambda: is_gate(lab.banner()), 30)
+    wait_for("they work again", lambda: is_gate(lab.banner()))
     lab.deliver(GOOD4)
     lab.write_conf(fail_mode="closed")
     lab.cli("reload")
@@ -210,8 +210,8 @@ def test_a_new_port_of_the_bridge_is_guarded_too(lab):
 def test_another_program_takes_over_and_the_session_goes_on(lab):
     client = lab.begin()
     lab.cli("upgrade", check=False)  # test_upgrade asks for its answer, which a busy machine may cut off
-    wait_for("the other one has taken over", lambda: len(lab.events("handover")) > 0, 20)
-    wait_for("it is in force", lambda: lab.cli("verify", check=False).returncode == 0, 20)
+    wait_for("the other one has taken over", lambda: len(lab.events("handover")) > 0)
+    wait_for("it is in force", lambda: lab.cli("verify", check=False).returncode == 0)
     finish(client)
     assert is_gate(lab.banner(GOOD6))
 

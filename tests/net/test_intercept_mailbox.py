@@ -74,7 +74,7 @@ class MailboxLab(Lab):
         self.dovecot = subprocess.Popen(
             self.network.command("gate", "dovecot", "-F", "-c", str(conf)),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for("dovecot listens", lambda: self.reachable(GOOD4, 143), 20)
+        wait_for("dovecot listens", lambda: self.reachable(GOOD4, 143))
         self.start()
         return self
 

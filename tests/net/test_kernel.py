@@ -52,12 +52,12 @@ def test_services_are_legible_in_a_dump(lab):
 
 
 def test_bans_hold_and_end_while_the_daemon_is_stopped(lab):
-    lab.cli("ban", GUESSER4, "--for", "4s")
+    lab.cli("ban", GUESSER4, "--for", "10s")
     lab.cli("ban", "192.0.2.67")
     assert lab.stop() == 0
     assert not lab.reachable(GUESSER4, timeout=0.5)
     wait_for("the kernel ends the ban by itself",
-             lambda: refused_not_dropped(lab, GUESSER4), 8)
+             lambda: refused_not_dropped(lab, GUESSER4), 20)
     assert not lab.reachable("192.0.2.67", timeout=0.5)
     lab.start()
     assert not lab.banned(GUESSER4) and lab.banned("192.0.2.67")

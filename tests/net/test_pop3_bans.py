@@ -28,7 +28,7 @@ def test_bad_logins_of_pop3_and_smtp_count_together(lab):
     assert lab.guess(GOOD4, 1) == [535]  # somebody else's
     assert not lab.banned(GUESSER4)
     smtp_guess_fifth(lab)
-    assert not lab.reachable(GUESSER4, 110) and not lab.reachable(GUESSER4, 25)
+    assert not lab.reachable(GUESSER4, 110, timeout=1.0) and not lab.reachable(GUESSER4, 25, timeout=1.0)
     why = lab.cli("why", GUESSER4, check=False).stdout
     assert "pop3" in why and "smtp" in why and USER in why
     lab.cli("unban", GUESSER4)

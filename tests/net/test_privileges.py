@@ -162,7 +162,7 @@ def test_and_no_more_after_upgrades(lab):
     for _ in range(2):
         before = set(lab.pids("gate"))
         lab.cli("upgrade")
-        wait_for("the new gates", lambda: len(lab.pids("gate")) == 2 and not before & set(lab.pids("gate")), 20)
+        wait_for("the new gates", lambda: len(lab.pids("gate")) == 2 and not before & set(lab.pids("gate")))
         check_all(lab)
     lab.deliver(GOOD4)
 

@@ -229,7 +229,7 @@ def test_a_hundred_thousand_domains(lab, settings):
     (lab.dir / "domains").write_text("".join(f"domain-{n}.example\n" for n in range(100_000)))
     began = time.monotonic()
     settings(top='local-domains-file = "domains"')
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "relaying denied" not in rcpt(lab, "<x@domain-99999.example>")[1]
     assert "relaying denied" in rcpt(lab, "<x@domain-100000.example>")[1]
     assert "relaying denied" in rcpt(lab, f"<{OURS}>")[1]

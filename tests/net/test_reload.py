@@ -67,8 +67,8 @@ def test_a_reload_takes_effect_and_bans_stay(lab):
     lab.lists["global.list"] = GLOBAL_LIST + "192.0.2.73 BL\n"
     lab.write_conf()
     assert lab.cli("reload").returncode == 0
-    assert not lab.reachable("192.0.2.73")
-    assert not lab.reachable(GUESSER4), "a reload forgets no ban"
+    assert not lab.reachable("192.0.2.73", timeout=1.0)
+    assert not lab.reachable(GUESSER4, timeout=1.0), "a reload forgets no ban"
     assert lab.reachable(GOOD4)
 
 
@@ -116,15 +116,15 @@ def test_no_connection_is_refused_while_reloading(lab):
 
 
 def test_repeated_bans_double(lab):
-    lab.write_conf(policy="ban-time = 2s")
+    lab.write_conf(policy="ban-time = 4s")
     lab.cli("reload")
     lengths = []
     for _ in range(2):
         assert lab.guess("192.0.2.67", 5)[:4] == [535] * 4
         row = wait_for("the ban", lambda: lab.banned("192.0.2.67"))[0]
         lengths.append(row["ends"] - row["began"])
-        wait_for("its end", lambda: lab.reachable("192.0.2.67", timeout=0.3), 10)
-    assert lengths == [2, 4]
+        wait_for("its end", lambda: lab.reachable("192.0.2.67", timeout=0.3))
+    assert lengths == [4, 8]
 
 
 def test_observe_bans_nobody_and_says_what_it_would_have_done(lab):
@@ -170,11 +170,11 @@ def in_force(lab):
 def test_a_reload_on_trial_is_taken_back_when_nobody_confirms_it(lab):
     before, good = in_force(lab), lab.lists["global.list"]
     (lab.dir / "global.list").write_text(good.replace("0.0.0.0/0          PA", "0.0.0.0/0         "))
-    done = lab.cli("reload", "--confirm", "2s")
+    done = lab.cli("reload", "--confirm", "6s")
     assert "postern confirm" in done.stdout
     assert not lab.reachable(GOOD4, timeout=0.5), "the mistake is in force"
     assert any("taken back in" in w for w in lab.rows("status")["warnings"])
-    wait_for("the old one comes back", lambda: in_force(lab) == before, 6)
+    wait_for("the old one comes back", lambda: in_force(lab) == before)
     assert lab.reachable(GOOD4)
     assert lab.cli("verify").returncode == 0
     assert any("result=taken-back" in line for line in lab.events("reload"))
@@ -188,14 +188,14 @@ def test_a_reload_on_trial_is_taken_back_when_nobody_confirms_it(lab):
 
 def test_what_is_confirmed_stays_and_a_second_trial_goes_back_to_the_first(lab):
     before = in_force(lab)
-    lab.cli("reload", "--confirm", "2s")
+    lab.cli("reload", "--confirm", "60s")
     assert lab.cli("confirm").returncode == 0
     confirmed = in_force(lab)
     assert confirmed > before
     lab.cli("reload", "--confirm", "60s")
     lab.cli("reload", "--confirm", "1s")
-    wait_for("the confirmed one comes back", lambda: in_force(lab) == confirmed, 5)
-    lab.cli("reload", "--confirm", "1s")
+    wait_for("the confirmed one comes back", lambda: in_force(lab) == confirmed)
+    lab.cli("reload", "--confirm", "60s")
     lab.cli("reload")
     assert not any("taken back in" in w for w in lab.rows("status")["warnings"])
     assert lab.cli("confirm", check=False).returncode == 1, "nothing is on trial any more"

@@ -26,15 +26,15 @@ def begin_data(lab):
 def delivered(lab, subject):
     def found():
         return [m for m in lab.mail.messages() if b"Subject: " + subject.encode() + b"\n" in m]
-    return wait_for(f"{subject} arrives", found, 20)
+    return wait_for(f"{subject} arrives", found)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(lab):
     yield
-    wait_for("no session is left", lambda: not lab.rows("sessions"), 15)
+    wait_for("no session is left", lambda: not lab.rows("sessions"))
     wait_for("no connection to the backend is left", lambda: not lab.network.run(
-        "gate", "ss", "-Htn", "state", "connected", "exclude", "time-wait", f"dst {MAIL4}").stdout, 15)
+        "gate", "ss", "-Htn", "state", "connected", "exclude", "time-wait", f"dst {MAIL4}").stdout)
 
 
 @pytest.mark.parametrize("size", [base + n for base in (4096, 16 * KIB, 64 * KIB, 128 * KIB)

@@ -78,11 +78,11 @@ def flood_until(lab, source, count):
     """So many reports of the kernel: the first says since when, each other one is an event."""
     before = len(reports(lab, source))
     with Flood(lab, source):
-        wait_for(f"{count} reports", lambda: len(reports(lab, source)) - before >= count, 30)
+        wait_for(f"{count} reports", lambda: len(reports(lab, source)) - before >= count)
 
 
 def settled(lab):
-    wait_for("no session is left", lambda: not lab.rows("sessions"), 15)
+    wait_for("no session is left", lambda: not lab.rows("sessions"))
 
 
 def test_at_the_threshold_and_one_below(lab):
@@ -91,7 +91,7 @@ def test_at_the_threshold_and_one_below(lab):
     assert not lab.bans(), "one below"
     assert lab.reachable(FLOODER, timeout=5)
     with Flood(lab, FLOODER):
-        wait_for("the ban", lambda: lab.banned(FLOODER), 30)
+        wait_for("the ban", lambda: lab.banned(FLOODER))
     ban = lab.banned(FLOODER)[0]
     assert "denial of service (syns)" in ban["why"] and ban["policy"] == "global"
     assert not lab.reachable(FLOODER, timeout=0.5)
@@ -109,14 +109,14 @@ def test_at_the_threshold_and_one_below(lab):
 def test_a_program_that_takes_over_goes_on_with_it(lab):
     gates = lab.pids("gate")
     lab.cli("upgrade")
-    wait_for("all gates are new", lambda: len(lab.pids("gate")) == 2 and not set(lab.pids("gate")) & set(gates), 20)
+    wait_for("all gates are new", lambda: len(lab.pids("gate")) == 2 and not set(lab.pids("gate")) & set(gates))
     with Flood(lab, FLOODER):
-        wait_for("the ban", lambda: lab.banned(FLOODER), 30)
+        wait_for("the ban", lambda: lab.banned(FLOODER))
 
 
 def test_the_whole_64_of_ipv6(lab):
     with Flood(lab, FLOODER6), Flood(lab, NEIGHBOUR6):
-        wait_for("the ban", lambda: lab.banned("2001:db8:1:66::/64"), 30)
+        wait_for("the ban", lambda: lab.banned("2001:db8:1:66::/64"))
     assert not lab.reachable(NEIGHBOUR6, timeout=0.5)
     assert lab.reachable(CLIENT6[3])
 
@@ -132,7 +132,7 @@ def test_observe_says_whom_it_would_have_banned(lab):
     lab.write_conf(policy=OTHERS + "\n\tdos = observe")
     lab.cli("reload")
     with Flood(lab, OBSERVED):
-        wait_for("it is said", lambda: [e for e in lab.events("would-ban") if OBSERVED in e], 30)
+        wait_for("it is said", lambda: [e for e in lab.events("would-ban") if OBSERVED in e])
     settled(lab)
     assert not lab.bans()
     told = json.loads(lab.cli("why", OBSERVED, "--json", check=False).stdout)
@@ -183,7 +183,7 @@ def forged(lab, name):
     try:
         wait_for("it is over its rate", lambda: len(reports(lab, name)) > before)
         yield
-        wait_for("enough of them", lambda: len(reports(lab, name)) - before >= 1 + EVENTS + 3, 30)
+        wait_for("enough of them", lambda: len(reports(lab, name)) - before >= 1 + EVENTS + 3)
     finally:
         stopped.set()
         thread.join()
@@ -212,6 +212,6 @@ def test_a_flood_in_many_names_bans_nobody_and_fills_nothing(lab):
     with forger(lab.network) as send:
         for number, name in enumerate(names):
             send(name, number)
-    wait_for("the gate still answers", lambda: lab.reachable(GOOD4), 15)
+    wait_for("the gate still answers", lambda: lab.reachable(GOOD4))
     assert not lab.bans() and not lab.dump("bans") and not lab.dump("ban_prefixes4")
     assert len(lab.events("syn-rate")) == started, "none of them is over its rate"

@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_refused_and_the_old_one_stays(authority):
         assert "certificate files have changed" in lab.cli("status").stdout
         assert serial(secured(lab, authority)) == first
         replace(authority, "mx", "wrong")  # the other half comes
-        wait_for("it is loaded", lambda: any("result=loaded" in e for e in lab.events("certificates")), 30)
+        wait_for("it is loaded", lambda: any("result=loaded" in e for e in lab.events("certificates")))
         assert len(lab.events("certificates")) == 2
         assert serial(secured(lab, authority)) != first
         assert "certificate files" not in lab.cli("status").stdout
@@ -189,4 +189,4 @@ def test_the_key_is_in_the_gates_and_in_no_other_process(authority):
 def sh_kill(lab, role, pid):
     assert pid > 1
     lab.network.run("gate", "kill", "-9", str(pid))
-    wait_for("another one runs", lambda: lab.pids(role) and pid not in lab.pids(role), 15)
+    wait_for("another one runs", lambda: lab.pids(role) and pid not in lab.pids(role))

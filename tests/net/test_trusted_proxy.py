@@ -18,7 +18,7 @@ import pytest
 from certs import MX_NAME as NAME
 from mailhost import DOMAIN, PASSWORD, USER
 from netns import GATE4, GATE6, GOOD4
-from postern_lab import GLOBAL_LIST, Lab, wait_for
+from postern_lab import GLOBAL_LIST, WAIT_S, Lab, wait_for
 
 PROXY4, PROXY6 = "192.0.2.70", "2001:db8:1:67::1"
 STRANGER4 = "192.0.2.71"
@@ -105,7 +105,7 @@ def ended(lab, what):
 
 def said(sock):
     """Everything until the gate closes."""
-    sock.settimeout(10)
+    sock.settimeout(WAIT_S)
     seen = b""
     with contextlib.suppress(ConnectionResetError):
         while chunk := sock.recv(4096):
@@ -157,7 +157,7 @@ def test_without_a_header_nothing_is_said(lab):
     begin = time.monotonic()
     with lab.connect(PROXY4) as sock:
         assert said(sock) == b""
-    assert GREETING_S - 0.1 < time.monotonic() - begin < GREETING_S + 4
+    assert GREETING_S - 0.1 < time.monotonic() - begin < GREETING_S + 20
     assert "reason=proxy-header" in ended(lab, f"addr={PROXY4}")[-1]
     assert "in time" in lab.wait_event("proxy-header")[-1]
 
@@ -171,7 +171,7 @@ def test_a_header_that_drips_is_not_waited_for(lab):
             with contextlib.suppress(TimeoutError):
                 if sock.recv(1) == b"":
                     break
-    assert time.monotonic() - begin < GREETING_S + 4
+    assert time.monotonic() - begin < GREETING_S + 20
 
 
 @pytest.mark.parametrize("garbage", [
@@ -181,12 +181,11 @@ def test_a_header_that_drips_is_not_waited_for(lab):
 ])
 def test_what_is_no_header_ends_the_connection_at_once(lab, garbage):
     before = len(lab.events("proxy-header"))
-    begin = time.monotonic()
     with lab.connect(PROXY4) as sock:
         sock.sendall(garbage)
         assert said(sock) == b""
-    assert time.monotonic() - begin < GREETING_S - 0.2
-    wait_for("the log says so", lambda: len(lab.events("proxy-header")) > before)
+    line = lab.wait_event("proxy-header", before + 1)[before]
+    assert "in time" not in line, "it was not waited for"
 
 
 def test_a_stranger_who_sends_one_stays_himself(lab):

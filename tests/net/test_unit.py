@@ -177,7 +177,7 @@ class UnitLab(InterceptLab):
 
     def wait_note(self, text, count=1):
         said = (self.daemon.pid, text)
-        wait_for(text, lambda: self.notes.take().count(said) >= count, 20)
+        wait_for(text, lambda: self.notes.take().count(said) >= count)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_a_new_program_takes_over_with_the_same_process_id(lab):
     lab.cli("ban", GUESSER4)
     lab.cli("upgrade")
     lab.wait_note("READY=1", count=2)
-    wait_for("new gates", lambda: len(lab.pids("gate")) == 2 and not gates & set(lab.pids("gate")), 20)
+    wait_for("new gates", lambda: len(lab.pids("gate")) == 2 and not gates & set(lab.pids("gate")))
     assert lab.daemon.pid == keeper and lab.daemon.poll() is None
     assert client.docmd("NOOP")[0] == 250
     client.quit()

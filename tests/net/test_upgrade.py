@@ -89,7 +89,7 @@ def test_sessions_and_connections_survive_a_new_program(lab):
         lab.install(BUILD / "posternd")
         done = lab.cli("upgrade")
         assert "takes over" in done.stdout
-        wait_for("the new program answers", lambda: upgraded(lab, gates), 20)
+        wait_for("the new program answers", lambda: upgraded(lab, gates))
         seen = load.delivered
         wait_for("the load goes on", lambda: load.delivered > seen + 20)
     print(f"{load.delivered} messages were delivered meanwhile, {len(load.problems)} were not")
@@ -116,7 +116,7 @@ def test_what_was_counted_before_counts_after(lab):
     lab.guess(GUESSER4, 3)
     wait_for("the strikes", lambda: len(lab.rows("why", GUESSER4)["strikes"]) == 3)
     lab.cli("upgrade")
-    wait_for("the new program answers", lambda: upgraded(lab, gates), 20)
+    wait_for("the new program answers", lambda: upgraded(lab, gates))
     lab.guess(GUESSER4, 2)
     wait_for("the ban", lambda: lab.banned(GUESSER4))
     lab.cli("unban", "--all")
@@ -155,7 +155,7 @@ def test_a_recent_login_counts_after_the_upgrade():
         wait_for("the login counts", lambda: vouched(lab))
         gates = lab.pids("gate")
         lab.cli("upgrade")
-        wait_for("the new program answers", lambda: upgraded(lab, gates), 20)
+        wait_for("the new program answers", lambda: upgraded(lab, gates))
         assert lab.rows("why", AM4)["login"]["user"] == USER
         assert vouched(lab)
 
@@ -191,7 +191,7 @@ def test_one_that_was_upgraded_stops_in_order(lab):
     client = lab.smtp(GOOD4)
     gates = lab.pids("gate")
     lab.cli("upgrade")
-    wait_for("the new program answers", lambda: upgraded(lab, gates), 20)
+    wait_for("the new program answers", lambda: upgraded(lab, gates))
     assert lab.stop() == 0
     client.close()
     lab.start()

@@ -109,7 +109,7 @@ def test_nothing_differs_while_bans_end(lab):
     while time.monotonic() < ends:
         done = lab.cli("verify", check=False)
         assert done.returncode == 0, done.stdout
-    wait_for("the list is empty", lambda: not lab.bans(), 10)
+    wait_for("the list is empty", lambda: not lab.bans())
 
 
 def test_nothing_differs_while_bans_come_and_go(lab):
