@@ -107,14 +107,14 @@ static bool pass_on_path(struct session *s, const struct request *r)
 
 static const char *check_hello(struct session *s, struct request *r)
 {
-	const char *name;
+	const char *problem;
 
-	if (smtp_parse_ehlo(r->arg, r->command.arg.len, SMTP_ALLOW_UNDERSCORE, &r->name))
-		return "501 5.5.4 EHLO and HELO need a host name or an address in brackets\r\n";
-	name = r->arg + r->name.text.at;
 	session_auth_look(s);
+	problem = hello_read(s, r->arg, r->command.arg.len, &r->name);
+	if (problem)
+		return problem;
 	s->helo_len = (uint16_t)r->name.text.len;
-	memcpy(s->helo, name, r->name.text.len);
+	memcpy(s->helo, r->arg + r->name.text.at, r->name.text.len);
 	return hello_refusal(s, r->arg, &r->name);
 }
 
@@ -185,7 +185,9 @@ static const char *check_rcpt(struct session *s, struct request *r)
 		return path_problem(err);
 	s->rcpts += !smtp_grey_is_again(s);
 	show_path(r, s->rcpt);
-	refusal = checks_refusal(s);
+	refusal = hello_refuse_recipient(s);
+	if (!refusal)
+		refusal = checks_refusal(s);
 	return refusal ? refusal : relay_refuse_recipient(s, r->arg, &r->path);
 }
 

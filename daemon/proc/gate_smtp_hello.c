@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "checks/helo.h"
+#include "policy/flags.h"
 #include "policy/relay.h"
 #include "proc/gate_smtp_checks.h"
 #include "proc/mail_name.h"
@@ -44,8 +45,32 @@ static bool is_impostor(struct session *s, const char *arg,
 	return checks_found(s, CHECK_IMPERSONATION, &answer);
 }
 
-const char *hello_refusal(struct session *s, const char *arg,
-			  const struct smtp_domain *name)
+/* Where people hand in their mail, the name waits for the login that may come. */
+static bool hello_waits(const struct session *s)
+{
+	const struct conf *conf = s->gate->conf;
+
+	return s->service >= 0 && (s->flags & FLAG_AS) &&
+	       (conf->services[s->service].type == SERVICE_SUBMISSION ||
+		conf->services[s->service].type == SERVICE_SUBMISSIONS);
+}
+
+const char *hello_read(const struct session *s, const char *arg, size_t len,
+		       struct smtp_domain *out_name)
+{
+	const bool is_strict =
+		checks_mode(s, CHECK_HELO) == MODE_ENFORCE && !hello_waits(s);
+
+	if (smtp_parse_ehlo(arg, len,
+			    SMTP_ALLOW_UNDERSCORE |
+				    (is_strict ? 0u : (unsigned int)SMTP_ALLOW_ANY_NAME),
+			    out_name))
+		return "501 5.5.4 EHLO and HELO need a host name or an address in brackets\r\n";
+	return NULL;
+}
+
+static const char *hello_judge(struct session *s, const char *arg,
+			       const struct smtp_domain *name)
 {
 	const struct conf_policy *policy = session_policy(s);
 	struct check_answer answer;
@@ -58,4 +83,19 @@ const char *hello_refusal(struct session *s, const char *arg,
 	if (is_impostor(s, arg, name))
 		return "550 5.7.1 the name in EHLO is ours, and you are somebody else\r\n";
 	return NULL;
+}
+
+const char *hello_refusal(struct session *s, const char *arg,
+			  const struct smtp_domain *name)
+{
+	return hello_waits(s) ? NULL : hello_judge(s, arg, name);
+}
+
+const char *hello_refuse_recipient(struct session *s)
+{
+	struct smtp_domain name;
+
+	if (!hello_waits(s) || hello_read(s, s->helo, s->helo_len, &name))
+		return NULL;
+	return hello_judge(s, s->helo, &name);
 }

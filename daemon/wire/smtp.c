@@ -104,6 +104,15 @@ enum smtp_arg_rule smtp_verb_arg_rule(enum smtp_verb verb)
 	return row ? row->arg_rule : SMTP_ARG_OPTIONAL;
 }
 
+/* "JUMPIN' JUPITER", "J\xfcrgens-PC": what mail programs of people take from the name of their machine. */
+static bool smtp_is_odd_name(const char *arg, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)arg[i] < ' ' || arg[i] == 0x7f)
+			return false;
+	return len > 0;
+}
+
 int smtp_parse_ehlo(const char *arg, size_t len, unsigned int allow,
 		    struct smtp_domain *out_name)
 {
@@ -113,8 +122,12 @@ int smtp_parse_ehlo(const char *arg, size_t len, unsigned int allow,
 	if (len > SMTP_DOMAIN_MAX_BYTES)
 		return -EMSGSIZE;
 	used = smtp_scan_domain(arg, len, allow & ~SMTP_ALLOW_UTF8, &name);
-	if (used == 0 || used != len)
-		return -EBADMSG;
+	if (used == 0 || used != len) {
+		if (!(allow & SMTP_ALLOW_ANY_NAME) || !smtp_is_odd_name(arg, len))
+			return -EBADMSG;
+		name = (struct smtp_domain){.text = {.at = 0, .len = (uint32_t)len},
+					    .kind = SMTP_DOMAIN_ODD};
+	}
 	*out_name = name;
 	return 0;
 }

@@ -98,6 +98,7 @@ enum smtp_allow {
 	SMTP_ALLOW_UNDERSCORE = 1u << 3,  /* "_" in names, and one dot at their end */
 	SMTP_ALLOW_DOTS = 1u << 4, /* a local part with ".." in it, or "." at an end */
 	SMTP_ALLOW_LONG_LOCAL = 1u << 5, /* a local part as long as the path may be */
+	SMTP_ALLOW_ANY_NAME = 1u << 6,	 /* in EHLO: whatever has no control character */
 	/* What servers in the field forgive, because senders in the field need it. */
 	SMTP_ALLOW_USUAL = SMTP_ALLOW_SPACE | SMTP_ALLOW_NO_BRACKETS |
 			   SMTP_ALLOW_UNDERSCORE | SMTP_ALLOW_DOTS |
@@ -110,6 +111,7 @@ enum smtp_domain_kind {
 	SMTP_DOMAIN_IPV4,    /* "[192.0.2.1]" */
 	SMTP_DOMAIN_IPV6,    /* "[IPv6:2001:db8::1]" */
 	SMTP_DOMAIN_GENERAL, /* "[tag:content]" */
+	SMTP_DOMAIN_ODD,     /* none of these: a name in EHLO that no host can have */
 };
 
 struct smtp_domain {
@@ -122,14 +124,14 @@ struct smtp_domain {
  * smtp_parse_ehlo - find the name in the argument of EHLO, HELO or LHLO.
  * @arg: text after the verb, without CRLF, not NUL-terminated; borrowed
  * @len: bytes
- * @allow: SMTP_ALLOW_UNDERSCORE or 0
+ * @allow: SMTP_ALLOW_UNDERSCORE, SMTP_ALLOW_ANY_NAME
  * @out_name: spans inside @arg, valid as long as @arg; untouched on failure
  *
  * ehlo = "EHLO" SP ( Domain / address-literal ) CRLF    RFC 5321 §4.1.1.1
  *
- * Accepts what the grammar accepts. Whether the name is true is checks/helo.
+ * Accepts what the grammar accepts, or any text. Whether the name is true is checks/helo.
  *
- * Return: 0; -EBADMSG, neither domain nor literal; -EMSGSIZE, longer than
+ * Return: 0; -EBADMSG, neither domain nor literal, or control characters; -EMSGSIZE, longer than
  * SMTP_DOMAIN_MAX_BYTES (255, RFC 5321 §4.5.3.1.2).
  */
 int smtp_parse_ehlo(const char *arg, size_t len, unsigned int allow,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Clients that do not wait: before the greeting, ahead of replies, in another protocol; and names in HELO."""
+import base64
 import contextlib
 import os
 import re
@@ -7,7 +8,7 @@ import time
 
 import pytest
 from dns import Dns, DnsList, wait_tested
-from mailhost import DOMAIN, USER
+from mailhost import DOMAIN, PASSWORD, USER
 from netns import MAIL4, sh
 from postern_lab import WAIT_S, Lab, wait_for
 
@@ -315,3 +316,50 @@ def test_our_own_names_are_nobody_elses(running, change, name, ours):
     change("helo-impersonation = enforce")
     assert hello(lab, name) == (550 if ours else 250)
     assert hello(lab, name, AA4) == 250
+
+
+def handed_in(lab, name, logs_in):
+    """(reply to EHLO, reply to RCPT) of a mail program on the submission port."""
+    client = lab.smtp(GOOD4, port=587)
+    try:
+        client.send(b"EHLO " + name + b"\r\n")
+        hello_code = client.getreply()[0]
+        if logs_in:
+            token = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+            assert client.docmd("AUTH", f"PLAIN {token}")[0] == 235
+        assert client.docmd("MAIL", "FROM:<a@example.com>")[0] == 250
+        return hello_code, client.docmd("RCPT", f"TO:<{RCPT}>")
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("name", [
+    b"[192.168.1.5]", b"DESKTOP-1", "J\u00fcrgens PC".encode(), b"gate.example.net"])
+def test_a_mail_program_logs_in_whatever_it_calls_itself(running, change, name):
+    lab, _ = running
+    change("helo-impersonation = enforce")
+    assert handed_in(lab, name, True) == (250, (250, b"2.1.5 Ok"))
+    code, (rcpt_code, text) = handed_in(lab, name, False)
+    assert (code, rcpt_code) == (250, 550) and b"5.7.1 the name in EHLO" in text, text
+    verdict = "refuse-impersonation" if name == b"gate.example.net" else "refuse-helo"
+    wait_for("the refusal's line", lambda: any("service=submission" in line and f"verdict={verdict} " in line
+                                               for line in lab.events("close")))
+
+
+@pytest.mark.parametrize("name,code", [
+    ("J\u00fcrgens-PC".encode(), 250), (b"JUMPIN' JUPITER", 250), (b"a..b", 250), (b"%", 250), (b"a\tb", 501), (b"a\x1b[2J", 501),
+    (b"a" * 256, 501)])
+def test_who_need_not_have_a_good_name_may_have_any(running, change, name, code):
+    lab, _ = running
+    client = lab.smtp(AA4)
+    try:
+        client.send(b"EHLO " + name + b"\r\n")
+        assert client.getreply()[0] == code
+    finally:
+        client.close()
+    client = lab.smtp(GOOD4)
+    try:
+        client.send(b"EHLO " + name + b"\r\n")
+        assert client.getreply()[0] == 501
+    finally:
+        client.close()

@@ -131,6 +131,16 @@ static const struct {
 	{"[x-tag:]", 0, -EBADMSG, 0, NULL},
 	{"[:x]", 0, -EBADMSG, 0, NULL},
 	{"[x:a b]", 0, -EBADMSG, 0, NULL},
+	{"JUMPIN' JUPITER", SMTP_ALLOW_ANY_NAME, 0, SMTP_DOMAIN_ODD, NULL},
+	{"J\xfcrgens-PC", SMTP_ALLOW_ANY_NAME, 0, SMTP_DOMAIN_ODD, NULL},
+	{"[192.0.2.256]", SMTP_ALLOW_ANY_NAME, 0, SMTP_DOMAIN_ODD, NULL},
+	{"[192.0.2.1]", SMTP_ALLOW_ANY_NAME, 0, SMTP_DOMAIN_IPV4, "192.0.2.1"},
+	{"a.example", SMTP_ALLOW_ANY_NAME, 0, SMTP_DOMAIN_NAME, NULL},
+	{"a\tb", SMTP_ALLOW_ANY_NAME, -EBADMSG, 0, NULL},
+	{"a\x1b[2J", SMTP_ALLOW_ANY_NAME, -EBADMSG, 0, NULL},
+	{"a\x7f", SMTP_ALLOW_ANY_NAME, -EBADMSG, 0, NULL},
+	{"", SMTP_ALLOW_ANY_NAME, -EBADMSG, 0, NULL},
+	{NAME_254 "ab", SMTP_ALLOW_ANY_NAME, -EMSGSIZE, 0, NULL},
 };
 
 static void names_of_ehlo(void **state)
