@@ -151,6 +151,9 @@ static void answer_read(struct dns_answer *answer, const uint8_t *bytes, size_t 
 {
 	bool is_read = bytes && dnsmsg_read(bytes, len, &answer->message) == 0;
 
+	/* The library has asked again by TCP: what is cut there is missing, and says neither yes nor no. */
+	if (bytes && dnsmsg_is_truncated(bytes, len))
+		answer->status = DNS_FAILED;
 	answer->ttl_s = is_read ? answer->message.ttl_s : 0;
 	if (answer->status == DNS_ANSWER && !is_read)
 		answer->status = DNS_FAILED;

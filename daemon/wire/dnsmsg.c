@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define HEADER_BYTES  12u
+#define TRUNCATED_AT  2u
+#define TRUNCATED_BIT 0x02u
 #define MESSAGE_MAX   UINT16_MAX
 #define CLASS_IN      1u
 #define POINTERS_MAX  64u /* in one name; each leads backwards, so they end anyway */
@@ -351,6 +353,11 @@ static int reading_answers(struct reading *reading, uint32_t authorities)
 	if (!result && reading->message.count == 0)
 		result = reading_soa(reading, &cursor, authorities);
 	return result;
+}
+
+bool dnsmsg_is_truncated(const uint8_t *bytes, size_t len)
+{
+	return len > TRUNCATED_AT && (bytes[TRUNCATED_AT] & TRUNCATED_BIT);
 }
 
 int dnsmsg_read(const uint8_t *bytes, size_t len, struct dnsmsg *out_message)

@@ -81,6 +81,9 @@ struct dnsmsg_walk {
  */
 int dnsmsg_read(const uint8_t *bytes, size_t len, struct dnsmsg *out_message) MUST_CHECK;
 
+/* Does it say of itself that not all of the answer is in it (TC, RFC 1035 4.1.1)? Not if it is too short to. */
+bool dnsmsg_is_truncated(const uint8_t *bytes, size_t len);
+
 /* Begin with the first record of the type asked for. */
 void dnsmsg_walk_init(struct dnsmsg_walk *walk, const struct dnsmsg *message);
 

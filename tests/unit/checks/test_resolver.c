@@ -250,6 +250,32 @@ static void failures_are_told_and_not_kept(void **state)
 	assert_int_equal(fake_asked, 4);
 }
 
+/* After TCP there is nothing larger: what is missing may be what was asked for. */
+static void what_is_cut_short_is_no_answer(void **state)
+{
+	static const enum dns_status statuses[] = {DNS_ANSWER, DNS_NO_RECORD,
+						   DNS_NO_NAME};
+	struct asker *a = asker_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		struct dns_message message;
+
+		ask(a, "a.example");
+		message_begin_type(&message, "a.example", MESSAGE_TYPE_A);
+		if (statuses[i] == DNS_ANSWER)
+			message_addr(&message, "192.0.2.1");
+		else
+			message_soa(&message, "example", 60, 60);
+		message.bytes[2] |= 0x02;
+		fake_reply(i, statuses[i], &message);
+		assert_int_equal(a->status, DNS_FAILED);
+		assert_true(a->has_why);
+		assert_int_equal(a->count, 0);
+	}
+	assert_int_equal(fake_asked, 3);
+}
+
 static void a_name_that_cannot_be_is_not_there(void **state)
 {
 	struct asker *a = asker_new();
@@ -407,6 +433,7 @@ int main(void)
 		TEST(no_is_kept_as_the_zone_says),
 		TEST(a_short_ttl_may_be_stretched_but_not_none),
 		TEST(failures_are_told_and_not_kept),
+		TEST(what_is_cut_short_is_no_answer),
 		TEST(a_name_that_cannot_be_is_not_there),
 		TEST(who_wants_it_fresh_gets_it_fresh),
 		TEST(who_cancels_hears_nothing_and_the_cache_does),
