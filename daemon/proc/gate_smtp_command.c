@@ -335,7 +335,7 @@ static const char *refuse_verb(struct session *s, struct request *r)
 static void proceed_http(struct session *s, const struct request *r)
 {
 	(void)r;
-	early_not_smtp(s, "HTTP", "421 4.7.0 this is no web server\r\n");
+	early_http(s);
 }
 
 static const struct command_row rows[SMTP_VERB_COUNT] = {

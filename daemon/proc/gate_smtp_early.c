@@ -62,14 +62,35 @@ void early_not_smtp(struct session *s, const char *protocol, const char *words)
 	smtp_bye(s, words, "not-smtp");
 }
 
+void early_http(struct session *s)
+{
+	early_not_smtp(s, "HTTP", "421 4.7.0 this is no web server\r\n");
+}
+
+/* "GET / HTTP/1.1", as far as it has come. */
+static bool is_http(const char *bytes, size_t len)
+{
+	const char *end = memchr(bytes, '\n', len);
+	struct smtp_command command;
+
+	smtp_parse_command(bytes, end ? (size_t)(end - bytes) : len, &command);
+	return command.verb == SMTP_HTTP && command.arg.len > 0;
+}
+
 bool early_bytes(struct session *s)
 {
+	const char *bytes = s->client.in + s->client.in_at;
 	const char *protocol;
 
 	if (s->smtp.has_spoken || s->client.in_len == 0)
 		return false;
 	s->smtp.has_spoken = true;
-	protocol = foreign_protocol(s->client.in + s->client.in_at, s->client.in_len);
+	/* Ahead of what is said of clients that do not wait: a request has more lines than one. */
+	if (is_http(bytes, s->client.in_len)) {
+		early_http(s);
+		return true;
+	}
+	protocol = foreign_protocol(bytes, s->client.in_len);
 	if (!protocol)
 		return false;
 	early_not_smtp(s, protocol, "421 4.7.0 this is SMTP, and nothing else\r\n");

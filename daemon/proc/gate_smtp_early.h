@@ -43,6 +43,9 @@ void early_look(struct session *session);
 /* It speaks another protocol: tell it so, and end. @words: last words, with CRLF */
 void early_not_smtp(struct session *session, const char *protocol, const char *words);
 
+/* It speaks HTTP: the same. */
+void early_http(struct session *session);
+
 /* A message of this client was accepted: next time it is greeted at once. */
 void early_remember(struct session *session);
 

@@ -169,6 +169,21 @@ def test_another_protocol_ends_at_once(running, begin, protocol):
     close_line(lab, "192.0.2.72", "reason=not-smtp", "checks=early-talkers:would")
 
 
+def test_http_is_told_so_whatever_else_is_enforced(running, change):
+    """Its lines are not taken for commands that do not wait."""
+    lab, _ = running
+    change("early-talkers = enforce\n\tpipelining = enforce")
+    request = b"POST / HTTP/1.1\r\nHost: x\r\n\r\nEHLO c.example.com\r\n"
+    with lab.connect("192.0.2.71") as sock:
+        read_until(sock, rb"^220 ")
+        sock.sendall(request)
+        assert read_until(sock, rb"^never").startswith(b"421 4.7.0 this is no web server")
+    with speak_first(lab, "192.0.2.71", request) as sock:
+        assert read_until(sock, rb"^never").startswith(b"421 4.7.0 this is no web server")
+    wait_for("both summaries", lambda: len([line for line in lab.events("close") if "addr=192.0.2.71 " in line and
+                                            "verdict=refuse-early-talker reason=not-smtp" in line]) == 2)
+
+
 # ---- ahead of replies
 
 REST = f"MAIL FROM:<a@example.com>\r\nRCPT TO:<{RCPT}>\r\nDATA\r\n".encode()
