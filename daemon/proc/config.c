@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -202,7 +203,8 @@ static void load_service(struct config_fill *fill, const struct config_section *
 	if (!section_setting(section, "type", 0))
 		report_error(
 			&fill->config->report, at,
-			"service %s: type is missing: smtp, submission, submissions or tcp",
+			"service %s: type is missing: smtp, submission, submissions, pop3, pop3s, "
+			"imap, imaps or tcp",
 			section->title);
 	if (!section_setting(section, "policy", 0))
 		report_error(
@@ -376,6 +378,20 @@ static void warn_proxies(struct config_report *report, struct config_place at,
 			"trusted-proxies: no service has accept-proxy = yes: no PROXY header is read");
 }
 
+/* It may come later, or this be another host: but most likely the name is wrong, and the start would fail. */
+static void warn_interfaces(const struct config_fill *fill)
+{
+	const struct conf *conf = &fill->config->conf;
+
+	for (uint8_t i = 0; i < conf->interface_count; i++)
+		if (if_nametoindex(conf->interfaces[i]) == 0)
+			report_warning(
+				&fill->config->report, fill->interface_places[i],
+				"interfaces: '%s' is not there, and posternd does not start without "
+				"it: see ip link",
+				conf->interfaces[i]);
+}
+
 static void warn_doubtful(struct config_fill *fill)
 {
 	const struct conf *conf = &fill->config->conf;
@@ -387,6 +403,7 @@ static void warn_doubtful(struct config_fill *fill)
 			report, whole,
 			"interfaces is empty: nothing is dropped in the kernel; set it to the "
 			"interfaces that clients come in by (see ip link)");
+	warn_interfaces(fill);
 	for (size_t i = 0; i < conf->service_count; i++)
 		warn_relay(fill->config, whole, &conf->services[i]);
 	if (text_builder_count(fill->config->domains) == 0)
@@ -412,8 +429,7 @@ static void load_all(struct config_fill *fill, const struct config_tree *tree)
 			    &conf->limits);
 	load_defaults(conf);
 	if (report->errors == 0 && conf_validate(conf, problem))
-		report_error(report, (struct config_place){fill->source->path, 0, 0},
-			     "%s", problem);
+		report_error(report, problem_place(fill, tree, problem), "%s", problem);
 	names_read_files(fill); /* what AA means depends on local-domains */
 	fill_lists(fill);
 	if (report->errors == 0)

@@ -84,6 +84,7 @@ static void store_interface(struct config_fill *fill, void *object,
 			problem(fill, setting, "is named twice: keep one");
 			return;
 		}
+	fill->interface_places[conf->interface_count] = setting_place(fill, setting);
 	(void)text_copy(conf->interfaces[conf->interface_count++],
 			sizeof(conf->interfaces[0]), setting->text);
 }
@@ -171,6 +172,7 @@ static void store_list(struct config_fill *fill, void *object,
 	if (i == conf->list_count) {
 		if (!has_room(fill, setting, conf->list_count, CONF_LISTS_MAX))
 			return;
+		fill->list_places[conf->list_count] = setting_place(fill, setting);
 		(void)text_copy(conf->lists[conf->list_count++], CONF_PATH_MAX, path);
 	}
 	if (fill->config->lists[policy] & (1u << i))

@@ -13,6 +13,9 @@ struct config_fill {
 	const struct config_source *source;
 	unsigned int policy_lines[CONF_POLICIES_MAX]; /* where their sections end */
 	unsigned int service_lines[CONF_SERVICES_MAX];
+	struct config_place list_places[CONF_LISTS_MAX]; /* where they are named first */
+	struct config_place domains_place, routes_place; /* where their files are named */
+	struct config_place interface_places[CONF_INTERFACES_MAX];
 	struct config_place chain_places[CONF_CERTIFICATES_MAX];
 	struct config_place key_places[CONF_CERTIFICATES_MAX];
 	struct config_place ca_places[CONF_SERVICES_MAX]; /* line 0: the default's */
@@ -21,6 +24,10 @@ struct config_fill {
 /* The place of a setting in postern.conf. */
 struct config_place setting_place(const struct config_fill *fill,
 				  const struct config_setting *setting);
+
+/* Where it stands what conf_validate() has said (proc/config_place); line 0: at no one place. */
+struct config_place problem_place(const struct config_fill *fill,
+				  const struct config_tree *tree, const char *problem);
 
 /* Read every setting of a section into its object; what is wrong goes to the report. */
 void fill_object(struct config_fill *fill, const struct config_section *section,

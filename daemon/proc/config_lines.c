@@ -83,19 +83,21 @@ static int file_open(const char *path, int *out_fd)
 	return 0;
 }
 
-void lines_read(struct config_report *report, struct config_place whole, lines_fn on_line,
-		void *context)
+void lines_read(struct config_report *report, const char *path,
+		struct config_place named_at, lines_fn on_line, void *context)
 {
 	struct line_source source = {.on_line = on_line, .context = context};
 	AUTO(free_mem) char *buffer = malloc(READ_BYTES);
 	AUTO(close_fd) int fd = -1;
-	int err = buffer ? file_open(whole.file, &fd) : -ENOMEM;
+	int err = buffer ? file_open(path, &fd) : -ENOMEM;
 
 	if (!err)
 		err = file_read(&source, fd, buffer);
 	if (err == -ENOENT)
-		report_error(report, whole,
-			     "there is no such file: make it, or do not name it");
+		report_error(report, named_at,
+			     "'%s': there is no such file: make it, or do not name it",
+			     path);
 	else if (err)
-		report_error(report, whole, "cannot be read: %s", strerror(-err));
+		report_error(report, named_at, "'%s' cannot be read: %s", path,
+			     strerror(-err));
 }

@@ -18,11 +18,12 @@ typedef int (*lines_fn)(void *context, const char *line, size_t len);
 /**
  * lines_read - read a file.
  * @report: receives why it cannot be read
- * @whole: the file; its line and column are 0
+ * @path: of it
+ * @named_at: where it is named
  *
  * A line as long as the buffer, 256 KiB, is the last one that is handed over.
  */
-void lines_read(struct config_report *report, struct config_place whole, lines_fn on_line,
-		void *context);
+void lines_read(struct config_report *report, const char *path,
+		struct config_place named_at, lines_fn on_line, void *context);
 
 #endif

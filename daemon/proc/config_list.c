@@ -122,7 +122,8 @@ static void list_read(struct config_fill *fill, struct list_seen *seen, uint16_t
 	struct config_place whole = {fill->config->conf.lists[list], 0, 0};
 	struct list_reader reader = {.fill = fill, .seen = seen, .list = list};
 
-	lines_read(&fill->config->report, whole, line_read, &reader);
+	lines_read(&fill->config->report, whole.file, fill->list_places[list], line_read,
+		   &reader);
 	if (reader.failure == -ENOMEM)
 		report_error(&fill->config->report, whole, "out of memory");
 }

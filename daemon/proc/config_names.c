@@ -281,7 +281,8 @@ static int reader_line(void *context, const char *text, size_t len)
 	return err;
 }
 
-static void file_read(struct config_fill *fill, const char *path, names_fn read)
+static void file_read(struct config_fill *fill, const char *path,
+		      struct config_place named_at, names_fn read)
 {
 	struct names_reader reader = {
 		.line = {.fill = fill, .at = {path, 0, 0}, .origin = TEXT_ROW_IN_FILE},
@@ -289,14 +290,14 @@ static void file_read(struct config_fill *fill, const char *path, names_fn read)
 	};
 
 	if (path[0])
-		lines_read(&fill->config->report, (struct config_place){path, 0, 0},
-			   reader_line, &reader);
+		lines_read(&fill->config->report, path, named_at, reader_line, &reader);
 }
 
 void names_read_files(struct config_fill *fill)
 {
-	file_read(fill, fill->config->conf.local_domains_file, domain_line);
-	file_read(fill, fill->config->conf.routes_file, route_line);
+	file_read(fill, fill->config->conf.local_domains_file, fill->domains_place,
+		  domain_line);
+	file_read(fill, fill->config->conf.routes_file, fill->routes_place, route_line);
 	routes_check(fill);
 }
 
@@ -344,6 +345,7 @@ void names_store_domains_file(struct config_fill *fill, void *object,
 			      const struct config_setting *setting)
 {
 	(void)object;
+	fill->domains_place = setting_place(fill, setting);
 	path_store(fill, setting, fill->config->conf.local_domains_file);
 }
 
@@ -358,5 +360,6 @@ void names_store_routes_file(struct config_fill *fill, void *object,
 			     const struct config_setting *setting)
 {
 	(void)object;
+	fill->routes_place = setting_place(fill, setting);
 	path_store(fill, setting, fill->config->conf.routes_file);
 }

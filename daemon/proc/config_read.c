@@ -58,17 +58,44 @@ static unsigned int quoted_column(const char *message, unsigned int line)
 static void on_error(cfg_t *section, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
 
+/* What would be right, of that which libconfuse only says is wrong; "" if it is not known. */
+static const char *remedy_of(const char *message)
+{
+	static const struct {
+		const char *begin, *remedy;
+	} rows[] = {
+		{"unexpected token",
+		 ": quote a value that has more than letters, digits, ., :, / and - in it; "
+		 "{ } is for lists and sections"},
+		{"found duplicate title",
+		 ": give it another name, or make one of the two"},
+		{"missing equal sign",
+		 ": write name = value, and quote a value that has blanks in it"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strncmp(message, rows[i].begin, strlen(rows[i].begin)) == 0)
+			return rows[i].remedy;
+	return "";
+}
+
 static void on_error(cfg_t *section, const char *format, va_list args)
 {
 	static const char unknown[] = "no such option";
-	struct config_place at = {parsing.source->path, (unsigned int)section->line, 0};
+	struct config_place at = {.line = (unsigned int)section->line};
 	char known[KNOWN_MAX_BYTES];
-	char text[256];
+	char raw[256], text[sizeof(raw) * 4];
+	struct buf shown = BUF_OVER(text);
 
-	(void)vsnprintf(text, sizeof(text), format, args);
-	at.column = quoted_column(text, at.line);
+	/* Not while parsing: a setting was asked for that its section does not know. */
+	if (!parsing.report)
+		return;
+	(void)vsnprintf(raw, sizeof(raw), format, args);
+	at.file = parsing.source->path;
+	at.column = quoted_column(raw, at.line);
+	buf_add_escaped(&shown, raw, strlen(raw), sizeof(raw));
 	if (strncmp(text, unknown, strlen(unknown)) != 0) {
-		report_error(parsing.report, at, "%s", text);
+		report_error(parsing.report, at, "%s%s", text, remedy_of(text));
 		return;
 	}
 	known_list(section, known);

@@ -84,7 +84,15 @@ static const struct {
 	{"list set twice", "dns = { 192.0.2.1 }\ndns = { 192.0.2.2 }\n" POLICY, NULL,
 	 "postern.conf:2:9: ", "second time"},
 	{"two policies of one name", POLICY POLICY, NULL,
-	 "postern.conf:2:8: ", "duplicate"},
+	 "postern.conf:2:8: ", "duplicate title 'p': give it another name"},
+	{"a value of a list with a blank", "dns = { a b }\n" POLICY, NULL,
+	 "postern.conf:1:11: ", "'b': quote"},
+	{"a list where one value goes", "hostname = { mx }\n" POLICY, NULL,
+	 "postern.conf:1: ", "'{': quote"},
+	{"no sign between", "gates 1\n" POLICY, NULL, "postern.conf:1",
+	 "write name = value"},
+	{"bytes that are no text", "\x01\x1b[2J = 1\n" POLICY, NULL, "postern.conf:1",
+	 "unknown setting '\\x01"},
 	{"unknown policy", POLICY "service s { type = tcp policy = q ports = { 1 } }",
 	 NULL, "postern.conf:2:33: ", "is no policy"},
 	{"no policy at all", "gates = 1\n", NULL, "postern.conf: ", "there is no policy"},
@@ -95,10 +103,10 @@ static const struct {
 	{"TLS without a certificate",
 	 POLICY
 	 "service s { type = submissions policy = p backend = { \"192.0.2.9:25\" } }",
-	 NULL, "postern.conf: ", "certificates is missing"},
+	 NULL, "postern.conf:2: ", "certificates is missing"},
 	{"IMAP without its certificate",
 	 POLICY "service s { type = imaps policy = p backend = { \"192.0.2.9:143\" } }",
-	 NULL, "postern.conf: ", "certificates is missing"},
+	 NULL, "postern.conf:2: ", "certificates is missing"},
 	{"an IMAP session that ends while its client is idle",
 	 POLICY "limits { imap-idle-timeout = 29m }", NULL, "postern.conf:2:30: ", "30m"},
 	{"backend is missing", POLICY "service s { type = smtp policy = p\n}", NULL,
@@ -162,7 +170,21 @@ static const struct {
 	{"name with a dot", "policy p.q { lists = { \"a.list\" } }", NULL,
 	 "postern.conf:1: ", "is no name"},
 	{"list file is missing", "policy p { lists = { \"c.list\" } }", NULL,
-	 "c.list: ", "no such file"},
+	 "postern.conf:1:23: ", "no such file"},
+	{"two that do not go together",
+	 "policy p {\n\tgreylist-delay = 2h\n\tgreylist-window = 1h\n\tlists = { \"a.list\" }\n}",
+	 NULL, "postern.conf:3:20: ", "policy 'p': greylist-window: 1h is not more than"},
+	{"two, of which one is not written",
+	 "policy p {\n\tban-time = 30d\n\tlists = { \"a.list\" }\n}", NULL,
+	 "postern.conf:4: ", "ban-time-max: 7d is less than ban-time, 30d"},
+	{"the second of two addresses, taken already",
+	 POLICY SERVICE
+	 "service t { type = smtp policy = p backend = { \"192.0.2.9:25\" }\n"
+	 "listen = { \"192.0.2.1:26\",\n\"0.0.0.0:25\" } }",
+	 NULL, "postern.conf:5:2: ", "is taken already by 's'"},
+	{"a limit beside another",
+	 "limits {\n\tsessions-per-client-max = 50000\n}\n" POLICY, NULL,
+	 "postern.conf:2:28: ", "is more than sessions-max"},
 	{"list file twice", "policy p { lists = { \"a.list\", \"a.list\" } }", NULL,
 	 "postern.conf:1:23: ", "named twice"},
 	{"host bits in a list", POLICY, "# one\n\n192.0.2.1/24 PA\n",
@@ -360,6 +382,17 @@ static void what_is_doubtful_is_a_warning(void **state)
 	assert_int_equal(config->report.warnings, 3);
 }
 
+static void an_interface_that_is_not_there_is_a_warning(void **state)
+{
+	AUTO(config_free) struct config *config = NULL;
+
+	(void)state;
+	assert_int_equal(load("interfaces = { lo, nowhere0 }\n" POLICY, &config), 0);
+	assert_true(lab_says(config, false,
+			     "postern.conf:1:20: interfaces: 'nowhere0' is not there"));
+	assert_false(lab_says(config, false, "'lo' is not there"));
+}
+
 static void a_backend_here_that_sees_no_client_is_a_warning(void **state)
 {
 	static const struct {
@@ -499,6 +532,7 @@ int main(void)
 		LAB_TEST(lists_become_tables_with_file_and_line),
 		LAB_TEST(the_same_prefix_in_two_files_of_a_policy_is_refused),
 		LAB_TEST(what_is_doubtful_is_a_warning),
+		LAB_TEST(an_interface_that_is_not_there_is_a_warning),
 		LAB_TEST(a_backend_here_that_sees_no_client_is_a_warning),
 		LAB_TEST(an_open_relay_is_had_by_asking_for_it),
 		LAB_TEST(private_networks_are_no_open_relay),

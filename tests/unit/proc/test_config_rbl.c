@@ -92,7 +92,7 @@ static const struct {
 	 "postern.conf:2:14: ", "error codes"},
 	{"a threshold that nobody reaches",
 	 RBL "policy p { lists = { \"a.list\" } rbls = { zen } rbl-threshold = 8 }",
-	 "postern.conf: ", "all its lists together weigh, 7"},
+	 "postern.conf:2:64: ", "all its lists together weigh, 7"},
 };
 
 static void mistakes_are_told_with_their_place(void **state)

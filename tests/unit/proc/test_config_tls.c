@@ -103,9 +103,9 @@ static const struct {
 	 POLICY MX SERVICE("smtp", "tls = starttls certificates = { mx, mx }"),
 	 "postern.conf:3:", "named twice"},
 	{"TLS without a certificate", POLICY SERVICE("smtp", "tls = starttls"),
-	 "postern.conf: ", "certificates is missing"},
+	 "postern.conf:2: ", "certificates is missing"},
 	{"implicit is the default of submissions", POLICY SERVICE("submissions", ""),
-	 "postern.conf: ", "certificates is missing"},
+	 "postern.conf:2: ", "certificates is missing"},
 	{"no such mode", POLICY SERVICE("smtp", "tls = yes"),
 	 "postern.conf:2:", "none of: none, starttls, implicit, passthrough"},
 	{"TLS 1.1", POLICY SERVICE("smtp", "tls-min = 1.1"),
@@ -145,24 +145,24 @@ static const struct {
 	 "postern.conf:2:41: ", "is not the key of the certificate"},
 	{"TLS asked for where there is none",
 	 POLICY SERVICE("submission", "require-tls-for-auth = yes"),
-	 "postern.conf: ", "lets nobody log in"},
+	 "postern.conf:2:94: ", "lets nobody log in"},
 	{"TLS of its own where it passes that of others",
 	 POLICY
 	 "service s { type = imaps policy = p backend = { \"192.0.2.9:993\" } tls = passthrough "
 	 "backend-tls = implicit }\n",
-	 "postern.conf: ", "take backend-tls out"},
+	 "postern.conf:2:73: ", "take backend-tls out"},
 	{"words inside the TLS of others",
 	 POLICY
 	 "service s { type = imaps policy = p backend = { \"192.0.2.9:993\" } tls = passthrough "
 	 "client-address = xclient }\n",
-	 "postern.conf: ", "it is none, proxy or transparent"},
+	 "postern.conf:2:102: ", "it is none, proxy or transparent"},
 	{"logins inside the TLS of others",
 	 POLICY
 	 "service s { type = imaps policy = p backend = { \"192.0.2.9:993\" } tls = passthrough "
 	 "require-tls-for-auth = yes }\n",
-	 "postern.conf: ", "sees no login"},
+	 "postern.conf:2:108: ", "sees no login"},
 	{"a backend without a name", POLICY SERVICE("smtp", "backend-tls = starttls"),
-	 "postern.conf: ", "backend-verify-name is missing"},
+	 "postern.conf:2: ", "backend-verify-name is missing"},
 	{"no file of authorities",
 	 POLICY SERVICE(
 		 "smtp",
