@@ -12,7 +12,7 @@ import pytest
 from certs import MX_NAME as NAME, certificate
 from imap_lab import imap_service
 from netns import GATE4, MAIL4
-from postern_lab import Lab, wait_for
+from postern_lab import WAIT_S, Lab, wait_for
 
 SESSIONS, TLS_SESSIONS, PER_CLIENT, SINK_PORT = 10000, 1500, 40, 3143
 BACKEND = f"{MAIL4}:{SINK_PORT}"
@@ -74,7 +74,7 @@ def hold(lab, sockets, sources, port, context=None):
     """A session from each of these addresses, logged in and idle."""
     with lab.network.inside("clients"):
         for address in sources:
-            sock = socket.create_connection((GATE4, port), timeout=10, source_address=(address, 0))
+            sock = socket.create_connection((GATE4, port), timeout=WAIT_S, source_address=(address, 0))
             if context:
                 sock = context.wrap_socket(sock, server_hostname=NAME)
             log_in(sock)
@@ -102,7 +102,7 @@ def idle_sessions(lab, sink, addresses, count, context=None):
     finally:
         for sock in sockets:
             sock.close()
-        wait_for("all sessions have ended", lambda: len(lab.events("close")) == ended + len(sockets))
+        wait_for("all sessions have ended", lambda: len(lab.events("close")) == ended + len(sockets), 120)
 
 
 def test_ten_thousand_idle_sessions(lab, sink, addresses):

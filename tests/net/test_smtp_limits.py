@@ -122,7 +122,18 @@ def test_errors_and_commands_have_an_end(lab):
         assert codes[-1] == 421 and len(codes) <= most + 1, (command, codes)
 
 
-def test_sessions_of_one_client_and_of_all(lab):
+@pytest.fixture
+def patient(lab):
+    """Many clients that say nothing are all there at once, however long it takes to connect them."""
+    old = lab.settings["limits"]
+    lab.write_conf(limits=old.replace("greeting-timeout = 2s", "greeting-timeout = 2m"))
+    lab.cli("reload")
+    yield
+    lab.write_conf(limits=old)
+    lab.cli("reload")
+
+
+def test_sessions_of_one_client_and_of_all(lab, patient):
     held = [lab.connect(GOOD4) for _ in range(41)]
     greetings = [sock.recv(512)[:3] for sock in held]
     assert greetings.count(b"220") == 40 and greetings[-1] == b"421"
