@@ -25,6 +25,7 @@ struct telling {
 	const struct keeper_fence *fence;
 	const struct keeper_fence_policy *policy;
 	struct prefix_set *seen; /* what the kernel has of exact bans */
+	uint64_t took_ns;	 /* to read it */
 };
 
 static void tell(const struct telling *telling, const struct prefix *prefix,
@@ -33,16 +34,21 @@ static void tell(const struct telling *telling, const struct prefix *prefix,
 	telling->on_difference(telling->context, telling->policy->name, prefix, problem);
 }
 
-static bool ends_agree(uint64_t a_ns, uint64_t b_ns)
+/*
+ * The kernel tells how long is left when an element is read. We reckon from when the reading began: an end may seem to be
+ * earlier by as long as that took.
+ */
+static bool ends_agree(uint64_t wanted_ns, uint64_t there_ns, uint64_t took_ns)
 {
-	return (a_ns > b_ns ? a_ns - b_ns : b_ns - a_ns) <= TOLERANCE_NS;
+	return there_ns > wanted_ns ? there_ns - wanted_ns <= TOLERANCE_NS
+				    : wanted_ns - there_ns <= TOLERANCE_NS + took_ns;
 }
 
 /* ---- sets of spans -------------------------------------------------------------------------------------- */
 
 /* Spans that one has and the other has not, or not so. */
 static size_t spans_differ(const struct prefix_spans *wanted,
-			   const struct prefix_spans *there)
+			   const struct prefix_spans *there, uint64_t took_ns)
 {
 	size_t i = 0, j = 0, differences = 0;
 
@@ -56,7 +62,7 @@ static size_t spans_differ(const struct prefix_spans *wanted,
 						sizeof(a->first.bytes));
 
 		differences += order != 0 || !addr_equal(&a->last, &b->last) ||
-			       !ends_agree(a->value, b->value);
+			       !ends_agree(a->value, b->value, took_ns);
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -69,6 +75,7 @@ static void verify_spans(const struct telling *telling, enum nft_fence_set set,
 	AUTO(prefix_spans_free) struct prefix_spans wanted = {0};
 	AUTO(prefix_spans_free) struct prefix_spans there = {0};
 	const struct nft_fence_place place = {telling->policy->name, set, family};
+	const uint64_t began_ns = clock_boot_ns();
 	char text[TEXT_MAX];
 	size_t differences;
 	int err =
@@ -78,14 +85,14 @@ static void verify_spans(const struct telling *telling, enum nft_fence_set set,
 			: fence_list_spans(telling->policy->table, set, family, &wanted);
 
 	if (!err)
-		err = nft_fence_read_spans(&place, clock_boot_ns(), &there);
+		err = nft_fence_read_spans(&place, began_ns, &there);
 	if (err) {
 		(void)snprintf(text, sizeof(text), "a set of nftables cannot be read: %s",
 			       strerror(-err));
 		tell(telling, NULL, text);
 		return;
 	}
-	differences = spans_differ(&wanted, &there);
+	differences = spans_differ(&wanted, &there, clock_boot_ns() - began_ns);
 	if (differences == 0)
 		return;
 	(void)snprintf(text, sizeof(text), "%zu spans differ between nftables and %s",
@@ -126,7 +133,8 @@ static void tell_extras(const struct telling *telling)
 			    fence_is_inside(telling->policy, &items[i].prefix))
 				tell(telling, &items[i].prefix,
 				     "in nftables, but not banned");
-			else if (!ends_agree(wanted.ends_ns, items[i].ends_ns))
+			else if (!ends_agree(wanted.ends_ns, items[i].ends_ns,
+					     telling->took_ns))
 				tell(telling, &items[i].prefix,
 				     "ends at another time in nftables");
 		}
@@ -175,6 +183,7 @@ static void verify_bans(struct telling *telling)
 	int err = -EINTR;
 
 	for (unsigned int i = 0; i < VERIFY_TRIES && err == -EINTR; i++) {
+		const uint64_t began_ns = clock_boot_ns();
 		void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -183,8 +192,9 @@ static void verify_bans(struct telling *telling)
 			break;
 		}
 		telling->seen = prefix_set_init(memory, capacity);
-		err = nft_fence_read_bans(telling->policy->name, clock_boot_ns(), on_ban,
+		err = nft_fence_read_bans(telling->policy->name, began_ns, on_ban,
 					  telling);
+		telling->took_ns = clock_boot_ns() - began_ns;
 		if (!err) {
 			tell_extras(telling);
 			tell_missing(telling);

@@ -3,6 +3,8 @@
 
 Twice: another XDP program sits on the interface; and xdp = off.
 """
+import contextlib
+import signal
 import socket
 import threading
 import time
@@ -96,7 +98,7 @@ def test_a_longer_entry_wins_over_a_ban(lab):
 def test_a_ban_stops_a_connection_under_way(lab):
     with lab.network.inside("gate"):
         server = socket.create_server((GATE4, 8443))
-    with server, lab.connect(GUESSER4, 8443, timeout=10) as client:
+    with server, lab.connect(GUESSER4, 8443, timeout=30) as client:
         far, _ = server.accept()
         client.sendall(b"before")
         assert far.recv(10) == b"before"
@@ -216,14 +218,35 @@ def test_a_reload_under_traffic_loses_no_connection(lab):
     assert not lost and len(made) > 20
 
 
+@contextlib.contextmanager
+def braked(process):
+    """The process gets a fifth of its time, as on a machine that has other things to do."""
+    assert process.pid > 1
+    done = threading.Event()
+
+    def brake():
+        while not done.wait(0.05):
+            process.send_signal(signal.SIGSTOP)
+            done.wait(0.2)
+            process.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=brake)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_a_hundred_thousand_bans_at_once(lab):
     many = [f"10.{n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(100000)]
     began = time.monotonic()
     assert lab.cli("ban", "-", input="\n".join(many) + "\n").returncode == 0
     print(f"100,000 bans in {time.monotonic() - began:.1f} s")
     assert lab.nft("get", "element", "inet", "postern", "ban4-global", f"{{ {many[-1]} }}")
-    assert lab.cli("verify").returncode == 0
-    began = time.monotonic()
+    with braked(lab.daemon):
+        assert lab.cli("verify").returncode == 0, "however long it takes to read them all"
     lab.cli("ban", GUESSER4)
     assert not lab.reachable(GUESSER4, timeout=0.5)
     count = len(lab.events("fence"))
