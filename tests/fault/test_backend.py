@@ -7,7 +7,7 @@ import threading
 import pytest
 from mailhost import DOMAIN, USER
 from netns import GOOD4, MAIL4
-from postern_lab import wait_for
+from postern_lab import WAIT_S, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
 LAB = {"backend": f'"{MAIL4}:2599", "{MAIL4}:25"', "client_address": "none"}
@@ -55,7 +55,7 @@ class Backend:
                     sock.sendall(b"250 2.0.0 ok\r\n")
 
     def end(self):
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=WAIT_S)
 
 
 def send(lab):

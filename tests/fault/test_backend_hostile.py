@@ -8,7 +8,7 @@ import pytest
 import stand_in
 from certs import Authority, certificate, trusting
 from netns import GOOD4, MAIL4
-from postern_lab import wait_for
+from postern_lab import WAIT_S, wait_for
 
 PORT = 2599
 LAB = {"backend": f'"{MAIL4}:{PORT}"', "client_address": "none", "gates": 1,
@@ -73,10 +73,10 @@ def test_a_backend_that_reads_nothing_of_a_message(lab):
 
     def script(peer):
         peer.until_data()
-        ended.wait(20)
+        ended.wait(2 * WAIT_S)
 
     with backend(lab, script):
-        client = lab.smtp(GOOD4, timeout=15)
+        client = lab.smtp(GOOD4)
         client.ehlo()
         for command in ("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.org>", "DATA"):
             client.docmd(command)
@@ -84,7 +84,7 @@ def test_a_backend_that_reads_nothing_of_a_message(lab):
         with contextlib.suppress(OSError):
             for _ in range(4000):
                 client.sock.sendall(b"x" * 998 + b"\r\n")
-        client.sock.settimeout(15)
+        client.sock.settimeout(WAIT_S)
         with contextlib.suppress(smtplib.SMTPServerDisconnected, OSError):
             assert client.getreply()[0] in (421, 451)
         client.close()
@@ -185,7 +185,7 @@ def test_who_speaks_amid_starttls_is_left_for_another_connection(lab, tmp_path):
 
     def loose(peer):
         peer.begin()
-        assert is_secured.wait(10)
+        assert is_secured.wait(WAIT_S)
         peer.say(b"250-not asked for\r\n250 SIZE 1\r\n")
         with contextlib.suppress(ConnectionError):
             assert peer.lines.readline() == b""
@@ -203,7 +203,7 @@ def test_who_speaks_amid_starttls_is_left_for_another_connection(lab, tmp_path):
             client._host = "gate.example.net"
             client.starttls(context=trusting(authority))
             is_secured.set()
-            assert is_left.wait(10)
+            assert is_left.wait(WAIT_S)
             client.ehlo()
             assert client.docmd("MAIL FROM:<a@example.com>")[0] == 250
             client.close()

@@ -169,7 +169,7 @@ class Dns:
         while self.processes:
             process = self.processes.pop()
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=10)
+            process.wait(timeout=30)
         while self.silence:
             self.silence.pop().close()
 
@@ -260,7 +260,7 @@ class Dns:
         numbers = {"A": 1, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
         question = b"".join(bytes([len(p)]) + p.encode() for p in name.rstrip(".").split(".")) + b"\0"
         with self.lab.network.inside("gate"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(10)
+            sock.settimeout(30)
             sock.sendto(header + question + bytes([0, numbers[kind], 0, 1]), (MAIL4, 53))
             reply = sock.recv(65535)
         return reply[3] & 15, int.from_bytes(reply[6:8], "big")

@@ -15,7 +15,7 @@
  *   -x            by XDP instead of a packet socket: several times faster, but without a rate. Over a veth the other end needs
  *                 an XDP program or GRO, or nothing arrives
  *
- * Prints one JSON object: packets sent and the seconds it took.
+ * Prints one JSON object: packets sent and the seconds it took. SIGTERM ends it before its time.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,14 @@ static int open_packet(void)
 	return fd;
 }
 
+static volatile sig_atomic_t is_ended;
+
+static void on_end(int number)
+{
+	(void)number;
+	is_ended = 1;
+}
+
 static void send_packets(int fd, uint64_t count)
 {
 	static struct flood_frame frames[BATCH];
@@ -223,7 +232,7 @@ static void send_xdp(const struct flood_bpf *skel, uint64_t count)
 	const int err =
 		bpf_prog_test_run_opts(bpf_program__fd(skel->progs.flood_frame), &opts);
 
-	if (err)
+	if (err && !is_ended)
 		die("BPF_PROG_TEST_RUN", -err);
 }
 
@@ -253,7 +262,7 @@ static void play(void)
 	const uint64_t begun = clock_mono_ns();
 	uint64_t sent = 0, owed = 0, elapsed = 0;
 
-	while (elapsed < want.seconds * NS_PER_S &&
+	while (!is_ended && elapsed < want.seconds * NS_PER_S &&
 	       (!want.packets || sent < want.packets)) {
 		const uint64_t count = due(sent, &owed, elapsed);
 
@@ -380,6 +389,8 @@ int main(int argc, char **argv)
 	if (prctl(PR_SET_TIMERSLACK, 1) < 0)
 		die("PR_SET_TIMERSLACK", errno);
 	make_frame();
+	if (signal(SIGTERM, on_end) == SIG_ERR)
+		die("SIGTERM", errno);
 	play();
 	return 0;
 }

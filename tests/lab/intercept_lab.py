@@ -154,10 +154,10 @@ class InterceptLab(Lab):
         for name, text in self.lists.items():
             (self.dir / name).write_text(text)
 
-    def connect(self, source, port=25, timeout=10.0, host=None):
+    def connect(self, source, port=25, timeout=30, host=None):
         return super().connect(source, port, timeout, host or self.target[6 if ":" in source else 4])
 
-    def smtp(self, source=GOOD4, port=25, timeout=20.0):
+    def smtp(self, source=GOOD4, port=25, timeout=30):
         client = smtplib.SMTP(timeout=timeout, local_hostname="client.example.com")
         client.sock = self.connect(source, port, timeout)
         client.file = None
@@ -170,7 +170,7 @@ class InterceptLab(Lab):
     def nft(self, *args, check=True):
         return self.network.run("gate", "nft", *args, check=check).stdout
 
-    def banner(self, source=GOOD4, timeout=3.0, port=25):
+    def banner(self, source=GOOD4, timeout=30, port=25):
         """The first line; None: refused or silent."""
         try:
             with self.connect(source, port, timeout=timeout) as sock:
@@ -188,7 +188,7 @@ class InterceptLab(Lab):
 
     def refused(self, source=GOOD4, port=25):
         try:
-            self.connect(source, port, timeout=2).close()
+            self.connect(source, port, timeout=5).close()
             return False
         except ConnectionRefusedError:
             return True
@@ -209,7 +209,7 @@ class InterceptLab(Lab):
             def _create_socket(self, timeout):
                 return connect(timeout)
 
-        client = Imap("mail.example.org", 143, timeout=15)
+        client = Imap("mail.example.org", 143, timeout=30)
         assert b"Dovecot" not in client.welcome, "a gate greets"
         client.login(USER, PASSWORD)
         assert client.select("INBOX")[0] == "OK"
@@ -232,7 +232,7 @@ class InterceptLab(Lab):
 
         try:
             wait_for("the world listens", listens)
-            with self.network.inside(self.mail.host), smtplib.SMTP("127.0.0.1", 25, timeout=10) as client:
+            with self.network.inside(self.mail.host), smtplib.SMTP("127.0.0.1", 25, timeout=30) as client:
                 client.login(USER, PASSWORD)
                 client.sendmail("anna@example.org", [recipient], "Subject: outgoing\r\n\r\nx\r\n")
             dump = wait_for("the message", lambda: [p for p in dumps.iterdir() if "outgoing" in p.read_text()])
@@ -241,7 +241,7 @@ class InterceptLab(Lab):
             return re.search(r"X-Client-Addr: (?:ipv6:)?(\S+)$", text, re.MULTILINE)[1]
         finally:
             world.terminate()
-            world.wait(timeout=10)
+            world.wait(timeout=30)
 
     def kill_gates(self):
         """Once; has the keeper given up on them for now?"""
@@ -309,7 +309,7 @@ def tcp_server(network, host, port, banner=b"echo\r\n", address="::"):
                 return
             peers.append(peer[0].removeprefix("::ffff:"))
             with sock:
-                sock.settimeout(5)
+                sock.settimeout(30)
                 try:
                     sock.sendall(banner)
                     sock.sendall(sock.recv(1000))
@@ -326,7 +326,7 @@ def tcp_server(network, host, port, banner=b"echo\r\n", address="::"):
         thread.join(timeout=5)
 
 
-def ping(network, host, source, target, seconds=5):
+def ping(network, host, source, target, seconds=30):
     """An echo request and its reply; TimeoutError: there was none."""
     v6 = ":" in target
     request, reply = (128, 129) if v6 else (8, 0)

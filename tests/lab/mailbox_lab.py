@@ -36,7 +36,7 @@ class RawClient:
 class FromClientsHost:
     """For a client of the library: it connects from an address of the clients' host."""
 
-    def __init__(self, lab, source=GOOD4, port=None, timeout=10):
+    def __init__(self, lab, source=GOOD4, port=None, timeout=30):
         self.lab, self.source = lab, source
         super().__init__(GATE6 if ":" in source else GATE4, port, timeout=timeout)
 

@@ -252,7 +252,7 @@ class MailHost:
     def stop_dovecot(self):
         if self._dovecot:
             self._dovecot.terminate()
-            self._dovecot.wait(timeout=20)
+            self._dovecot.wait(timeout=30)
             self._dovecot = None
         (self.dir / "queue/private/auth").unlink(missing_ok=True)
 
@@ -332,7 +332,7 @@ class MailHost:
         return sum(1 for q in ("incoming", "active", "deferred", "maildrop")
                    for p in (self.dir / "queue" / q).rglob("*") if p.is_file())
 
-    def wait_messages(self, count, box="anna", seconds=30):
+    def wait_messages(self, count, box="anna", seconds=60):
         deadline = time.monotonic() + seconds
         while len(self.messages(box)) < count:
             if time.monotonic() > deadline:

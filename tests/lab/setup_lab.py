@@ -52,7 +52,7 @@ class SetupLab(Lab):
         with open(etc / "master.cf", "a") as master:
             master.write(MASTER_CF)
         self.mail.configure(**{name: value.format(dir=self.dir) for name, value in settings.items()})
-        self.network.run("gate", "timeout", "10", "sh", "-c", "until ss -Hltn | grep -q ':587 '; do sleep 0.05; done")
+        self.network.run("gate", "timeout", "60", "sh", "-c", "until ss -Hltn | grep -q ':587 '; do sleep 0.05; done")
 
     def write_conf(self, **changes):
         pass

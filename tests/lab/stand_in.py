@@ -7,7 +7,7 @@ import threading
 from netns import MAIL4
 from postern_lab import wait_for
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Peer:

@@ -72,7 +72,7 @@ def pop3(lab, source, user=USER, password=PASSWORD):
     client = poplib.POP3.__new__(poplib.POP3)
     with lab.network.inside("clients"):
         client._create_socket = lambda _: socket.create_connection(
-            (GATE6 if ":" in source else GATE4, 110), timeout=20, source_address=(source, 0))
+            (GATE6 if ":" in source else GATE4, 110), timeout=30, source_address=(source, 0))
         client.__init__(GATE4, 110)
     client.user(user)
     client.pass_(password)

@@ -78,7 +78,7 @@ class Client:
             self.smtp = lab.smtp(GOOD4)
         else:
             with lab.network.inside("gate"):
-                self.smtp = smtplib.SMTP(MAIL4, 25, timeout=20)
+                self.smtp = smtplib.SMTP(MAIL4, 25, timeout=30)
         self.asked = []
         self.codes = []  # of each command, in order
 

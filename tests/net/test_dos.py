@@ -33,7 +33,7 @@ def forgotten(lab):
 
 def session(lab, source, *lines):
     with contextlib.suppress(OSError), lab.connect(source) as sock:
-        sock.settimeout(5)
+        sock.settimeout(30)
         sock.recv(200)
         for line in lines:
             sock.sendall(line)

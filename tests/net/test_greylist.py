@@ -238,9 +238,12 @@ def test_observe_lets_through_and_tells(lab):
     lab.write_conf(policy=POLICY + "  greylist = observe")
     lab.cli("reload")
     try:
-        assert rcpt(lab, GOOD4, who)[0] == 250
+        client = begin(lab, GOOD4, who)
+        assert client.docmd("RCPT", f"TO:<{RCPT}>")[0] == 250
         wait_for("the log of the ledger", lambda: [line for line in lab.events("greylist")
                                                    if who in line and "verdict=would-defer" in line])
+        assert lab.rows("sessions"), "asked behind the answer, so the gate has read it"
+        client.quit()
         wait_for("the summary", lambda: [line for line in lab.events("close") if who in line
                                          and "verdict=observe-greylist" in line and "greylist:would" in line])
     finally:
@@ -294,7 +297,7 @@ def test_decisions_are_told_as_they_are_made(lab):
         assert event["result"] == "defer" and event["why"] == "new" and event["wait_s"] == DELAY_S
     finally:
         follower.terminate()
-        follower.wait(timeout=10)
+        follower.wait(timeout=30)
 
 
 def test_a_hundred_sessions_at_once(lab):

@@ -119,7 +119,7 @@ def test_a_start_that_fails_changes_nothing_in_the_kernel(lab):
     for text in (conf, conf.replace(f"{lab.dir}/bpf/postern", f"{lab.dir}/bpf/two")):
         (lab.dir / "other.conf").write_text(text)
         done = lab.network.run("gate", str(BUILD / "posternd"), "-c", str(lab.dir / "other.conf"),
-                               check=False, timeout=20)
+                               check=False, timeout=30)
         assert done.returncode == 1 and "listen" in done.stderr
         assert [lab.dump(name) for name in names] == before
         assert lab.reachable(GOOD4) and not lab.reachable(GUESSER4, timeout=0.5)
@@ -133,7 +133,7 @@ def test_a_start_that_fails_leaves_nothing_attached(lab):
     lab.network.run("gate", str(BUILD / "posternd"), "-c", str(lab.dir / "postern.conf"), "--detach")
     try:
         lab.write_conf(interfaces='"nic", "absent"')
-        done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=20)
+        done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=30)
         assert done.returncode == 1 and "absent" in done.stderr
         assert not has_program(lab, "nic")
     finally:
@@ -146,7 +146,7 @@ def test_a_start_that_fails_leaves_on_what_was_there(lab):
     lab.stop()
     try:
         lab.write_conf(interfaces='"nic", "absent"')
-        done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=20)
+        done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=30)
         assert done.returncode == 1 and has_program(lab, "nic")
         assert not lab.reachable(LISTED4, timeout=0.5)
     finally:

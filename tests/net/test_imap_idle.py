@@ -51,7 +51,7 @@ def sink(lab):
     wait_for("the sink listens", lambda: f":{SINK_PORT} " in lab.network.run("mail", "ss", "-Hltn").stdout)
     yield server
     server.terminate()
-    server.wait(timeout=10)
+    server.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def lab(authority):
 class Imaps(imaplib.IMAP4):
     def __init__(self, lab, context):
         self.lab, self.context = lab, context
-        super().__init__(NAME, 993, timeout=10)
+        super().__init__(NAME, 993, timeout=30)
 
     def _create_socket(self, timeout):
         return self.context.wrap_socket(self.lab.connect(GOOD4, 993, timeout), server_hostname=NAME)

@@ -97,7 +97,7 @@ def test_frames_with_a_vlan_tag_pass_untouched(lab):
         mouth = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         mouth.bind(("to-mail", 0))
     with ear, mouth:
-        ear.settimeout(5)
+        ear.settimeout(30)
         mouth.send(syn(20001, b""))
         mouth.send(syn(20002, b"\x81\x00\x00\x0a"))
         seen = []
@@ -280,7 +280,7 @@ def test_a_bridge_without_an_address_is_told_what_it_needs(lab):
     lab.stop()
     lab.network.run("gate", "ip", "addr", "flush", "dev", "br0", "scope", "global")
     lab.start(wait=False)
-    assert lab.daemon.wait(timeout=20) == 1
+    assert lab.daemon.wait(timeout=30) == 1
     assert "br0 is a bridge without an address: give it one of the mail host's network" in lab.log()
     lab.daemon = None
     assert is_mail_host(lab.banner())

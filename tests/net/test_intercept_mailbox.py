@@ -81,7 +81,7 @@ class MailboxLab(Lab):
     def down(self):
         if self.dovecot:
             self.dovecot.terminate()
-            self.dovecot.wait(timeout=20)
+            self.dovecot.wait(timeout=30)
         super().down()
 
     def write_conf(self, **changes):
@@ -114,7 +114,7 @@ def lab(tmp_path_factory):
 class Imap(imaplib.IMAP4):
     def __init__(self, lab, source, port):
         self.lab, self.source = lab, source
-        super().__init__(NAME, port, timeout=15)
+        super().__init__(NAME, port, timeout=30)
 
     def _create_socket(self, timeout):
         sock = self.lab.connect(self.source, self.port, timeout)
@@ -132,7 +132,7 @@ def imap(lab, source, port):
 class Pop3(poplib.POP3):
     def __init__(self, lab, source, port):
         self.lab, self.source = lab, source
-        super().__init__(NAME, port, timeout=15)
+        super().__init__(NAME, port, timeout=30)
 
     def _create_socket(self, timeout):
         sock = self.lab.connect(self.source, self.port, timeout)
@@ -192,6 +192,6 @@ def test_refused_logins_on_all_ports_are_counted_together(lab):
 
 def test_the_host_itself_reaches_dovecot_as_before(lab):
     with lab.network.inside("gate"):
-        client = imaplib.IMAP4(GATE4, 143, timeout=10)
+        client = imaplib.IMAP4(GATE4, 143, timeout=30)
     assert b"Dovecot" in client.welcome
     client.shutdown()

@@ -158,7 +158,7 @@ def test_success_credit_forgives_strikes(lab):
 
 def test_a_wrong_start_changes_nothing_in_the_kernel(lab):
     """A second daemon with the same run-dir must not get in the way of the first."""
-    done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=20)
+    done = lab.network.run("gate", *lab.posternd()[4:], check=False, timeout=30)
     assert done.returncode != 0 and "run" in done.stdout + done.stderr
     assert lab.reachable(GOOD4)
 

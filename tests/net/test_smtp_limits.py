@@ -163,7 +163,7 @@ def test_sessions_of_one_client_at_one_service(lab):
 
 def test_a_storm_of_connections_passes(lab):
     def one(n):
-        with contextlib.suppress(OSError), lab.connect(GOOD4, timeout=20) as sock:
+        with contextlib.suppress(OSError), lab.connect(GOOD4, timeout=30) as sock:
             if n % 3:
                 sock.recv(512)
             if n % 5 == 0:

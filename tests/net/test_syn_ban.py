@@ -89,7 +89,7 @@ def test_at_the_threshold_and_one_below(lab):
     flood_until(lab, FLOODER, 1 + EVENTS - 1)
     settled(lab)
     assert not lab.bans(), "one below"
-    assert lab.reachable(FLOODER, timeout=5)
+    assert lab.reachable(FLOODER)
     with Flood(lab, FLOODER):
         wait_for("the ban", lambda: lab.banned(FLOODER))
     ban = lab.banned(FLOODER)[0]
@@ -192,7 +192,7 @@ def forged(lab, name):
 def test_a_flood_in_somebodys_name_bans_nobody_and_the_owner_delivers(lab):
     with forged(lab, FORGED):
         for number in range(2):
-            client = lab.smtp(FORGED, timeout=20)  # its first SYN is dropped, most likely
+            client = lab.smtp(FORGED)  # its first SYN is dropped, most likely
             client.sendmail("owner@example.com", [f"{USER}@{DOMAIN}"], f"Subject: mine {number}\r\n\r\nhello\r\n")
             client.quit()
         assert lab.reachable(GOOD4)

@@ -111,7 +111,7 @@ def listening(lab, port, serve):
                 sock, _ = listener.accept()
             except TimeoutError:
                 continue
-            sock.settimeout(10)
+            sock.settimeout(30)
             with sock:
                 serve(sock, got)
 

@@ -116,7 +116,7 @@ def test_a_mistake_in_a_certificate_keeps_posternd_from_starting(authority):
         assert f"{authority.dir}/mx.key': there is no such file" in done.stderr
         assert "postern.conf:12:" in done.stderr
         lab.start(wait=False)
-        assert lab.daemon.wait(timeout=20) == 1
+        assert lab.daemon.wait(timeout=30) == 1
         assert any("there is no such file" in e for e in lab.events("config"))
         lab.daemon = None
     finally:

@@ -43,7 +43,7 @@ def lab(authority):
 
 def submissions(lab, authority):
     with lab.network.inside("clients"):
-        client = smtplib.SMTP_SSL(timeout=20, source_address=(GOOD4, 0), context=trusting(authority),
+        client = smtplib.SMTP_SSL(timeout=30, source_address=(GOOD4, 0), context=trusting(authority),
                                   local_hostname="client.example.com")
         client._host = BACKEND
         client.sock = trusting(authority).wrap_socket(lab.connect(GOOD4, 465), server_hostname=BACKEND)

@@ -362,7 +362,7 @@ def test_behind_a_real_haproxy(lab, authority, tmp_path):
                  lambda: [e for e in lab.events("close") if f" addr={PROXY4} " in e and "proxy-header" not in e])
     finally:
         balancer.terminate()
-        balancer.wait(timeout=10)
+        balancer.wait(timeout=30)
 
 
 def test_the_admin_is_told_that_the_kernel_does_not_see_the_client(lab):

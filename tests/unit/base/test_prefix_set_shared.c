@@ -30,8 +30,9 @@
 #define READERS		2
 #define LOAD_NS		(NS_PER_S / 2)
 #define STOPS		150
-#define PROGRESS_MAX_NS (10 * NS_PER_S)
-#define WRITER_LIFE_NS	(60 * NS_PER_S)
+#define LOOKS_MIN	1000u /* of a reader, which may get little of a busy machine */
+#define PROGRESS_MAX_NS (30 * NS_PER_S)
+#define WRITER_LIFE_NS	(110 * NS_PER_S)
 
 /* What the writer says about its work, beside the set. */
 struct diary {
@@ -114,9 +115,11 @@ static enum reader_exit reader_run(const struct prefix_set *set,
 				   const struct diary *diary, uint64_t random)
 {
 	const uint64_t until_ns = clock_mono_ns() + LOAD_NS;
+	uint64_t now_ns = 0;
 	uint32_t looks = 0;
 
-	while (clock_mono_ns() < until_ns) {
+	while (now_ns < until_ns ||
+	       (looks <= LOOKS_MIN && now_ns < until_ns + PROGRESS_MAX_NS)) {
 		const uint32_t number = seed_below(&random, ITEMS);
 		const uint32_t *turn = &diary->turns[number];
 		const struct prefix_set_item want = numbered(number);
@@ -137,8 +140,9 @@ static enum reader_exit reader_run(const struct prefix_set *set,
 		if (found && value[0] != 0 && memcmp(value, wanted, sizeof(value)) != 0)
 			return READER_MIXED;
 		looks += found && value[0] != 0;
+		now_ns = clock_mono_ns();
 	}
-	return looks > 1000 ? READER_FINE : READER_IDLE;
+	return looks > LOOKS_MIN ? READER_FINE : READER_IDLE;
 }
 
 static void set_fill(struct prefix_set *set)
@@ -305,7 +309,7 @@ static void a_dead_writer_does_not_stop_readers(void **state)
 			prefix_set_find(readonly, 3, &item.prefix.addr, NOW_NS, &got));
 		assert_true(got.ends_ns == item.ends_ns);
 	}
-	assert_true(clock_mono_ns() - start_ns < NS_PER_S);
+	assert_true(clock_mono_ns() - start_ns < 20 * NS_PER_S);
 
 	assert_int_equal(prefix_set_put(set, &item), 1); /* the next writer heals it */
 	assert_int_equal(*sequence % 2, 0);
