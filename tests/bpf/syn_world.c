@@ -77,14 +77,20 @@ void syn_source_put(const char *source, const struct syn_source *value)
 	assert_int_equal(bpf_map_update_elem(fd, &key, value, BPF_EXIST), 0);
 }
 
+/* The clock began when the machine started, which may be less long ago. */
+static uint64_t earlier(uint64_t at_ns, uint64_t by_ns)
+{
+	return at_ns > by_ns ? at_ns - by_ns : 1;
+}
+
 /* So many seconds pass for the bucket, and since the last report. */
 void syn_time_passes(const char *source, uint64_t seconds)
 {
 	struct syn_source value = syn_source_get(source, 0);
 
-	value.full_ns -= seconds * SECOND_NS;
+	value.full_ns = earlier(value.full_ns, seconds * SECOND_NS);
 	if (value.last_report_ns)
-		value.last_report_ns -= seconds * SECOND_NS;
+		value.last_report_ns = earlier(value.last_report_ns, seconds * SECOND_NS);
 	syn_source_put(source, &value);
 }
 
