@@ -154,8 +154,13 @@ bool spf_take_answer(struct session *s, const struct msg_answer *answer)
 		s->smtp.spf_result = SPF_TEMPERROR;
 	memcpy(spf->detail, answer->evidence, sizeof(spf->detail));
 	buf_init(&evidence, spf->evidence, sizeof(spf->evidence));
-	buf_printf(&evidence, "%s: %s",
-		   spf_result_name((enum spf_result)s->smtp.spf_result), spf->detail);
+	buf_puts(&evidence, spf_result_name((enum spf_result)s->smtp.spf_result));
+	if (s->smtp.spf_result == SPF_NONE) {
+		buf_puts(&evidence, ": no record of ");
+		put_name(&evidence, spf_domain(spf));
+	} else {
+		buf_printf(&evidence, ": %s", spf->detail);
+	}
 	if (spf_action(s) >= SPF_DEFER)
 		spf_write_reply(s, answer->words);
 	return true;

@@ -19,7 +19,7 @@
 struct gate;
 struct session;
 
-#define GATE_TESTS_MAX 4u /* at a time, in one gate */
+#define GATE_TESTS_MAX 32u /* at a time, in one gate: as many as the ledger begins */
 
 /* Asked by the ledger: begin. Each answers with steps, the last of which says so. */
 void gate_test_begin(struct gate *gate, const struct msg_test *test);

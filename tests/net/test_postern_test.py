@@ -4,6 +4,7 @@
 Real name servers behind the checks, a real Postfix behind the gate for the clients it is compared with.
 """
 import base64
+import concurrent.futures
 import json
 
 import pytest
@@ -134,6 +135,7 @@ def test_greylisting_is_asked_and_not_told(lab):
         answer = ask(lab, GREY4, "--from", "a@pass.example", "--to", OURS)
         assert not answer["passes"] and answer["reply"].startswith("451 4.7.1 greylisted, try again in 3600 seconds")
         assert step(answer, "greylist")["text"].startswith("new, ")
+        assert step(answer, "relay")["result"] == "clean"
     assert live(lab, GREY4, "x.example", "a@pass.example", OURS, False)[0] == 451
     assert step(ask(lab, GREY4, "--from", "a@pass.example", "--to", OURS), "greylist")["text"].startswith("early, ")
     # The null sender is deferred at DATA.
@@ -238,6 +240,13 @@ def test_nothing_is_left_of_it(lab):
     assert lab.events("test") and not [e for e in lab.events("strike") if NAMELESS4 in e]
 
 
+def test_a_domain_without_a_record_is_named(lab):
+    answer = ask(lab, NAMED4, "--helo", "x.example", "--from", "a@other.example", "--to", OURS)
+    assert step(answer, "spf")["text"] == "none: no record of other.example"
+    answer = ask(lab, NAMED4, "--helo", "x.example", "--to", OURS)
+    assert step(answer, "spf")["text"] == "none: no record of x.example"
+
+
 def test_a_silent_name_server_makes_it_unknown_within_the_time(lab):
     lab.network.run("mail", "nft", "add table inet hole; add chain inet hole in { type filter hook input priority 0; }; "
                     "add rule inet hole in udp dport 53 drop; add rule inet hole in tcp dport 53 drop")
@@ -247,6 +256,10 @@ def test_a_silent_name_server_makes_it_unknown_within_the_time(lab):
         answer = ask(lab, "192.0.2.200", "--helo", "x.example", "--from", "a@other.example", "--to", OURS)
         assert step(answer, "ptr")["result"] == "unknown"
         assert answer["passes"] or answer["reply"].startswith("4"), "what is not known refuses nobody for good"
+        # Many wait at a time: a script may ask about a whole list of addresses.
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for answer in pool.map(lambda _: ask(lab, "192.0.2.200", "--helo", "x.example"), range(16)):
+                assert step(answer, "ptr")["result"] == "unknown"
     finally:
         lab.network.run("mail", "nft", "delete table inet hole")
         lab.write_conf(limits="")
