@@ -62,19 +62,27 @@ static int confirm_add(struct cli *cli, json_t *args)
 	return CTL_OK;
 }
 
+/* Who asks, and whether he may be locked out by it. */
+static int caller_and_force_add(struct cli *cli, json_t *args)
+{
+	const int status = caller_add(cli, args);
+
+	if (status == CTL_OK && cli->options.force)
+		(void)json_object_set_new(args, "force", json_true());
+	return status;
+}
+
 int command_reload(struct cli *cli, int argc, char **argv)
 {
 	AUTO(json_free) json_t *args = json_object();
 	int status = cli_no_words(cli, argc, argv);
 
 	if (status == CTL_OK)
-		status = caller_add(cli, args);
+		status = caller_and_force_add(cli, args);
 	if (status == CTL_OK)
 		status = confirm_add(cli, args);
 	if (status != CTL_OK)
 		return status;
-	if (cli->options.force)
-		(void)json_object_set_new(args, "force", json_true());
 	return ask_and_tell(cli, CTL_RELOAD, TAKE_PTR(args), "reloaded");
 }
 
@@ -89,8 +97,11 @@ int command_confirm(struct cli *cli, int argc, char **argv)
 
 int command_upgrade(struct cli *cli, int argc, char **argv)
 {
-	const int status = cli_no_words(cli, argc, argv);
+	AUTO(json_free) json_t *args = json_object();
+	int status = cli_no_words(cli, argc, argv);
 
-	return status == CTL_OK ? ask_and_tell(cli, CTL_UPGRADE, json_object(), "done")
+	if (status == CTL_OK)
+		status = caller_and_force_add(cli, args);
+	return status == CTL_OK ? ask_and_tell(cli, CTL_UPGRADE, TAKE_PTR(args), "done")
 				: status;
 }

@@ -296,7 +296,8 @@ static void order_upgrade(struct keeper *keeper, const struct msg_order *order)
 {
 	const struct timeval soon = {.tv_usec = KEEPER_UPGRADE_MS * 1000};
 	AUTO(free_mem) char *text = malloc(RELOAD_TEXT_MAX);
-	int err = text ? handover_check(keeper, text) : -ENOMEM;
+	const struct reload_wish wish = {order->caller, order->force, 0};
+	int err = text ? handover_check(keeper, &wish, text) : -ENOMEM;
 
 	if (!err &&
 	    event_base_once(keeper->base, -1, EV_TIMEOUT, on_upgrade, keeper, &soon))

@@ -82,48 +82,66 @@ static int check_program(const struct keeper *keeper)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
 }
 
-/*
- * The directory that the new program would look for elsewhere; NULL: none. It could not make another, since the rights
- * to do so have been given up. A configuration that this program cannot read may yet be one for the new program.
- */
-static const char *moved_directory(const struct keeper *keeper)
+/* The directory that the new program would look for elsewhere; NULL: none. */
+static const char *moved_directory(const struct conf *old, const struct conf *fresh)
 {
-	AUTO(config_free) struct config *config = NULL;
-	const struct conf *old = keeper_conf(keeper);
-
-	if (config_load(keeper->config_path, &config))
-		return NULL;
-	if (strcmp(config->conf.state_dir, old->state_dir) != 0)
+	if (strcmp(fresh->state_dir, old->state_dir) != 0)
 		return "state-dir";
-	if (strcmp(config->conf.run_dir, old->run_dir) != 0)
+	if (strcmp(fresh->run_dir, old->run_dir) != 0)
 		return "run-dir";
-	return strcmp(config->conf.pin_dir, old->pin_dir) != 0 ? "pin-dir" : NULL;
+	return strcmp(fresh->pin_dir, old->pin_dir) != 0 ? "pin-dir" : NULL;
 }
 
-int handover_check(const struct keeper *keeper, char out_text[RELOAD_TEXT_MAX])
+/*
+ * What the new program will read: it could not make another directory, since the rights to do so have been given up;
+ * and nobody is to be locked out by it who would not be by a reload. A configuration that this program cannot read
+ * may yet be one for the new program.
+ */
+static int check_config(struct keeper *keeper, const struct reload_wish *wish,
+			struct buf *out)
 {
-	int err = keeper->phase == PHASE_RUN ? check_program(keeper) : -EBUSY;
-	const char *moved = err ? NULL : moved_directory(keeper);
+	AUTO(config_free) struct config *config = NULL;
+	const char *moved;
 
-	if (moved) {
-		(void)snprintf(out_text, RELOAD_TEXT_MAX,
-			       "%s is another: that takes a restart; nothing has changed",
-			       moved);
-		return -EINVAL;
+	if (config_load(keeper->config_path, &config))
+		return 0;
+	moved = moved_directory(keeper_conf(keeper), &config->conf);
+	if (!moved)
+		return reload_check(keeper, config, wish, out);
+	buf_printf(out, "%s is another: that takes a restart; nothing has changed",
+		   moved);
+	return -EINVAL;
+}
+
+int handover_check(struct keeper *keeper, const struct reload_wish *wish,
+		   char out_text[RELOAD_TEXT_MAX])
+{
+	struct buf out;
+	int err;
+
+	buf_init(&out, out_text, RELOAD_TEXT_MAX);
+	/* The new program would read the files, in which the change on trial stands, and keep it. */
+	if (keeper->pending.is_on) {
+		buf_puts(
+			&out,
+			"a reload waits to be confirmed: say 'postern confirm', or wait until "
+			"it is taken back and correct the files; nothing has changed");
+		return -EBUSY;
 	}
+	err = keeper->phase == PHASE_RUN ? check_program(keeper) : -EBUSY;
 	if (err) {
-		(void)snprintf(out_text, RELOAD_TEXT_MAX,
-			       "%s --check %s: %s; nothing has changed",
-			       keeper->handover.program, keeper->config_path,
-			       err == -EINVAL
-				       ? "it refuses the configuration: the log says why"
-			       : err == -EBUSY ? "posternd is starting or stopping"
-					       : strerror(-err));
+		buf_printf(&out, "%s --check %s: %s; nothing has changed",
+			   keeper->handover.program, keeper->config_path,
+			   err == -EINVAL
+				   ? "it refuses the configuration: the log says why"
+			   : err == -EBUSY ? "posternd is starting or stopping"
+					   : strerror(-err));
 		return err;
 	}
-	(void)snprintf(out_text, RELOAD_TEXT_MAX, "%s takes over",
-		       keeper->handover.program);
-	return 0;
+	err = check_config(keeper, wish, &out);
+	if (!err)
+		buf_printf(&out, "%s takes over", keeper->handover.program);
+	return err;
 }
 
 void handover_leave(struct keeper *keeper)

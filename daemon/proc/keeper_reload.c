@@ -311,6 +311,21 @@ static int reload_with(struct keeper *keeper, struct config *config,
 	return 0;
 }
 
+int reload_check(struct keeper *keeper, struct config *config,
+		 const struct reload_wish *wish, struct buf *out)
+{
+	AUTO(change_done)
+	struct change change = {.keeper = keeper, .config = config, .snapshot_fd = -1};
+	int err = wish->force ? 0 : change_make(&change);
+
+	if (err)
+		buf_printf(out, "%s\nnothing has changed", change.problem);
+	else if (!wish->force)
+		err = check_caller(&keeper->snapshot, &change.snapshot, &wish->caller,
+				   out);
+	return err;
+}
+
 int reload_back(struct keeper *keeper, struct keeper_pending *pending)
 {
 	AUTO(certificates_free)

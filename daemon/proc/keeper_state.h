@@ -158,6 +158,8 @@ struct keeper_bridge {
 	bool is_stale; /* putting the present state of the host in force failed */
 };
 
+struct reload_wish;
+
 /* A reload that is taken back unless it is confirmed. */
 struct keeper_pending {
 	bool is_on;
@@ -378,7 +380,7 @@ bool handover_take_listener(struct keeper *keeper, const struct conf_endpoint *e
 /* What was handed over and nobody has taken. */
 void handover_close_rest(struct keeper *keeper);
 /* May the program that is installed now take over? 0; -errno: @out_text says why. */
-int handover_check(const struct keeper *keeper,
+int handover_check(struct keeper *keeper, const struct reload_wish *wish,
 		   char out_text[RELOAD_TEXT_MAX]) MUST_CHECK;
 /* Let the gates leave; then ledger and checker have to end. */
 void handover_leave(struct keeper *keeper);
@@ -485,6 +487,9 @@ struct reload_wish {
  * 0; -errno: nothing has changed. */
 int reload(struct keeper *keeper, const struct reload_wish *wish,
 	   char out_text[RELOAD_TEXT_MAX]) MUST_CHECK;
+/* Would it lock out who wishes it? 0; -errno: @out says why. Puts nothing in force. */
+int reload_check(struct keeper *keeper, struct config *config,
+		 const struct reload_wish *wish, struct buf *out) MUST_CHECK;
 /* Put back what was in force before. 0; -errno: it is as it was, and in the log. */
 int reload_back(struct keeper *keeper, struct keeper_pending *pending) MUST_CHECK;
 

@@ -276,21 +276,31 @@ static void order_send(struct ctl_client *client, const struct msg_order *order)
 		ctl_done(client, CTL_UNREACHABLE, "the keeper cannot be asked");
 }
 
+/* Who asks, and whether he may be locked out. 0; other: the client has been told. */
+static int args_caller(struct ctl_client *client, const json_t *args,
+		       struct msg_order *order)
+{
+	bool has_force = false;
+
+	if (args_bool(client, args, "force", &has_force) ||
+	    args_addr(client, args, "caller", &order->caller))
+		return -EINVAL;
+	order->force = has_force;
+	return 0;
+}
+
 void ctl_command_reload(struct ctl_client *client, const json_t *args)
 {
 	struct msg_order order = {.kind = ORDER_RELOAD};
-	bool has_force = false;
 	int64_t confirm_s = 0;
 
-	if (args_bool(client, args, "force", &has_force) ||
-	    args_addr(client, args, "caller", &order.caller) ||
+	if (args_caller(client, args, &order) ||
 	    args_number(client, args, "confirm_s", &confirm_s))
 		return;
 	if (confirm_s < 0 || confirm_s > MSG_CONFIRM_MAX_S) {
 		ctl_done(client, CTL_USAGE, "confirm: a time from 1s to 1d");
 		return;
 	}
-	order.force = has_force;
 	order.confirm_s = (uint32_t)confirm_s;
 	order_send(client, &order);
 }
@@ -305,8 +315,8 @@ void ctl_command_confirm(struct ctl_client *client, const json_t *args)
 
 void ctl_command_upgrade(struct ctl_client *client, const json_t *args)
 {
-	const struct msg_order order = {.kind = ORDER_UPGRADE};
+	struct msg_order order = {.kind = ORDER_UPGRADE};
 
-	(void)args;
-	order_send(client, &order);
+	if (!args_caller(client, args, &order))
+		order_send(client, &order);
 }

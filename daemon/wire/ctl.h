@@ -29,7 +29,7 @@
  *                                                               started bytes_in bytes_out
  *   reload    force?, caller?, confirm_s?                       done.message: what changed, or the error
  *   confirm   {}                                                done.message
- *   upgrade   {}                                                done.message
+ *   upgrade   force?, caller?                                   done.message
  *   verify    {}                                                where addr policy problem
  *   test      service, addr, helo?, from?, to?, tls?, auth?     step result mode text; done.test = object
  *   events    {}                                                event time ...; ends with the client

@@ -187,6 +187,27 @@ def test_another_directory_takes_a_restart(lab, setting):
     assert lab.pids("gate") == gates and lab.reachable(GOOD4)
 
 
+def test_what_locks_out_whoever_asks_does_not_take_over(lab):
+    gates = lab.pids("gate")
+    good = (lab.dir / "global.list").read_text()
+    (lab.dir / "global.list").write_text("0.0.0.0/0 BL\n::/0 PA AS\n")
+    try:
+        done = lab.cli("upgrade", "--caller", GOOD4, check=False)
+        assert done.returncode == 1 and f"{GOOD4}, from where you are connected, would be locked out" in done.stderr
+        # On trial it may be; but the new program would read the files, and keep what stands there.
+        lab.cli("reload", "--confirm", "60s", "--force")
+        done = lab.cli("upgrade", "--force", check=False)
+        assert done.returncode == 1 and "a reload waits to be confirmed" in done.stderr
+        assert lab.pids("gate") == gates
+        (lab.dir / "global.list").write_text(good)
+        lab.cli("reload")
+        lab.cli("upgrade", "--caller", GOOD4)
+        wait_for("the new program answers", lambda: upgraded(lab, gates))
+        assert lab.reachable(GOOD4)
+    finally:
+        (lab.dir / "global.list").write_text(good)
+
+
 def test_one_that_was_upgraded_stops_in_order(lab):
     client = lab.smtp(GOOD4)
     gates = lab.pids("gate")
