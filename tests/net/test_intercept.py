@@ -106,7 +106,7 @@ def test_a_flush_by_somebody_else_is_repaired_and_hurts_nobody(lab, source):
     assert mailbox.noop()[0] == "OK"
     mailbox.logout()
     assert is_gate(lab.banner(source))
-    assert any("put back" in line for line in lab.events("intercept"))
+    wait_for("it is said", lambda: any("put back" in line for line in lab.events("intercept")))
     theirs = lab.nft("list", "table", "inet", "filter")
     lab.deliver(source)
     lab.cli("reload")

@@ -140,7 +140,7 @@ def test_a_program_that_somebody_takes_off_a_port_is_put_back(lab, port):
     lab.network.run("gate", "tc", "qdisc", "del", "dev", port, "clsact")
     wait_for("it is back", lambda: in_place(lab), REPAIR_S)
     assert is_gate(lab.banner())
-    assert "somebody took our program off a port of the bridge" in lab.events("intercept")[-1]
+    wait_for("it is said", lambda: "somebody took our program off a port of the bridge" in lab.events("intercept")[-1])
 
 
 def filters(lab):

@@ -143,7 +143,7 @@ def test_commands_that_are_not_for_clients(lab):
     with Raw(lab) as client:
         assert client.ask("GET / HTTP/1.1") == "-ERR this is no web server"
         assert client.rest() == b""
-    assert lab.events("not-pop")
+    lab.wait_event("not-pop")
 
 
 def test_a_pipeline_is_answered_in_order(lab):

@@ -93,7 +93,7 @@ def test_lists_and_bans_hold(lab, authority):
     wait_for("it is a session", lambda: [s for s in lab.rows("sessions") if s["addr"] == "192.0.2.69"])
     lab.cli("ban", "192.0.2.69", "--for", "1h")
     wait_for("it was cut", lambda: not [s for s in lab.rows("sessions") if s["addr"] == "192.0.2.69"])
-    assert any("addr=192.0.2.69" in e and "reason=banned" in e for e in lab.events("close"))
+    wait_for("it is said", lambda: any("addr=192.0.2.69" in e and "reason=banned" in e for e in lab.events("close")))
     sock.close()
 
 
