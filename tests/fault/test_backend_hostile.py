@@ -12,7 +12,7 @@ from postern_lab import WAIT_S, wait_for
 
 PORT = 2599
 LAB = {"backend": f'"{MAIL4}:{PORT}"', "client_address": "none", "gates": 1,
-       "limits": "data-timeout = 2s\n\tbackend-reply-timeout = 3s\n\tbackend-connect-timeout = 3s"}
+       "limits": "data-timeout = 2s\n\tbackend-reply-timeout = 5s\n\tbackend-connect-timeout = 3s"}
 OFFERS = b"250-stand-in\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN\r\n"
 
 

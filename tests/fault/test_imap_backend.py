@@ -15,7 +15,7 @@ from netns import MAIL4
 PORT = 3144
 LAB = {"services": imap_service("none", f"{MAIL4}:{PORT}"), "client_address": "none", "gates": 1,
        "policy": "strikes = observe",
-       "limits": "backend-reply-timeout = 3s\n\tbackend-connect-timeout = 3s"}
+       "limits": "backend-reply-timeout = 5s\n\tbackend-connect-timeout = 3s"}
 
 BARE = "S: * OK ready\nC: postern CAPABILITY\nS: * CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN\nS: postern OK\n"
 RICH = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR ID LITERAL+ AUTH=PLAIN] ready\n"

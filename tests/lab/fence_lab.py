@@ -56,9 +56,10 @@ class FenceLab(Lab):
         by_fd = {sock.fileno(): sock for sock in waiting}
         for fd in by_fd:
             poll.register(fd, select.POLLOUT)
-        ends = time.monotonic() + seconds
-        while by_fd and time.monotonic() < ends:
-            for fd, _ in poll.poll(50):
+        ends, is_over = time.monotonic() + seconds, False
+        while by_fd and not is_over:
+            is_over = time.monotonic() >= ends  # and then looks once more
+            for fd, _ in poll.poll(0 if is_over else 50):
                 got.add(waiting[by_fd.pop(fd)])
                 poll.unregister(fd)
         for sock in waiting:

@@ -97,14 +97,15 @@ BACKEND_PORT = {"none": 25, "proxy": 2525, "xclient": 2526}
 
 def wait_for(what, condition, seconds=WAIT_S):
     """Wait for an event with a deadline; the only place where tests wait for a condition."""
-    deadline = time.monotonic() + seconds
+    deadline, is_over = time.monotonic() + seconds, False
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if is_over:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(0.02)
+        is_over = time.monotonic() > deadline  # and then looks once more
 
 
 def writable_memory(pid):

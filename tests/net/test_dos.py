@@ -8,7 +8,7 @@ from forge import forger
 from netns import CLIENT4, GOOD4
 from postern_lab import wait_for
 
-LIMITS = "errors-max = 2\n\tgreeting-timeout = 1s\n\tsessions-per-client-max = 3"
+LIMITS = "errors-max = 2\n\tgreeting-timeout = 3s\n\tsessions-per-client-max = 3"
 DETECTORS = ("dos-connects = 40/1m\n\tdos-crowded = 4/1m\n\tdos-slow = 3/1m\n\tdos-floods = 3/1m\n\t"
              "dos-junk = 3/1m\n\tdos-tls = off")
 LAB = {"policy": DETECTORS, "limits": LIMITS}

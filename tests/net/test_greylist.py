@@ -21,7 +21,7 @@ from postern_lab import BUILD, Lab, wait_for
 RCPT = f"{USER}@{DOMAIN}"
 OTHER4, LISTED4 = "192.0.2.67", "203.0.113.5"
 NO_GL4, AUTHENTICATED4 = "192.0.2.70", "192.0.2.71"
-DELAY_S = 2
+DELAY_S = 4
 
 GLOBAL_LIST = f"""\
 0.0.0.0/0          PA AS LL HE GL
@@ -68,7 +68,7 @@ def wait_s(reply):
     return int(re.fullmatch(r"4\.7\.1 greylisted, try again in (\d+) seconds", text)[1])
 
 
-def rcpt_until(lab, source, mail_from, recipient=RCPT, seconds=DELAY_S + 5):
+def rcpt_until(lab, source, mail_from, recipient=RCPT, seconds=DELAY_S + 30):
     """Try as a mail server would, until it is accepted."""
     return wait_for(f"{mail_from} passes", lambda: rcpt(lab, source, mail_from, recipient)[0] == 250, seconds)
 
@@ -139,7 +139,7 @@ def test_a_callout_is_answered_and_a_bounce_waits_at_data(lab):
             assert client.getreply()[0] == 250
         client.close()
         return code == 354
-    wait_for("the bounce passes", delivered, DELAY_S + 5)
+    wait_for("the bounce passes", delivered, DELAY_S + 30)
     lab.mail.wait_messages(before + 1)
 
 

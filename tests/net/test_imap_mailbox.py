@@ -92,7 +92,7 @@ def test_a_notification_comes_through_while_idle(lab):
 
 def test_an_idle_session_outlives_the_other_limits(lab):
     """Of all limits on time only imap-idle-timeout holds after a login; nobody waits 30 minutes for it here."""
-    lab.write_conf(limits="login-timeout = 1s\n\tcommand-timeout = 1s\n\tsession-time-max = 1m")
+    lab.write_conf(limits="login-timeout = 3s\n\tcommand-timeout = 3s\n\tsession-time-max = 1m")
     lab.cli("reload")
     try:
         with Raw(lab) as idle, Raw(lab) as silent:

@@ -326,7 +326,7 @@ def test_a_shutdown_lets_a_download_finish_and_idle_sessions_go():
         def slow(peer):
             let_in(peer)
             peer.say(b"z" * 1_000_000)
-            go_on.wait(10)
+            go_on.wait(30)
             peer.say(b"z" * 1_000_000)
 
         def idle(peer):

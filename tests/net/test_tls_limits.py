@@ -31,12 +31,12 @@ def handshake(lab, authority, source=GOOD4):
 
 
 def test_who_is_slow_is_cut_off(authority):
-    with lab_of(authority, "tlsslow", "tls-handshake-timeout = 1s") as lab:
+    with lab_of(authority, "tlsslow", "tls-handshake-timeout = 3s") as lab:
         sock = lab.connect(GOOD4, 465)
         began = time.monotonic()
         sock.sendall(b"\x16\x03\x01\x02\x00")  # a record begins, and that is all
         assert sock.recv(10) == b""
-        assert 0.9 < time.monotonic() - began < 20
+        assert 2.9 < time.monotonic() - began < 20
         client = lab.smtp()
         client.ehlo()
         client.docmd("STARTTLS")

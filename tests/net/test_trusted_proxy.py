@@ -24,7 +24,7 @@ PROXY4, PROXY6 = "192.0.2.70", "2001:db8:1:67::1"
 STRANGER4 = "192.0.2.71"
 # Documentation addresses that no host of the lab has.
 INSIDE4, GUESSER4, INSIDE6 = "198.18.0.77", "198.18.0.66", "2001:db8:77::77"
-GREETING_S = 1
+GREETING_S = 4
 
 SUBMISSIONS = f"""
 service submissions {{
