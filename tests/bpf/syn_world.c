@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "policy/flags.h"
 
 static const struct world_entry everybody[] = {
@@ -91,6 +92,17 @@ void syn_time_passes(const char *source, uint64_t seconds)
 	value.full_ns = earlier(value.full_ns, seconds * SECOND_NS);
 	if (value.last_report_ns)
 		value.last_report_ns = earlier(value.last_report_ns, seconds * SECOND_NS);
+	syn_source_put(source, &value);
+}
+
+/* A bucket that is further from full than it can be is as good as empty. */
+void syn_drain(const char *source, bool again_too)
+{
+	struct syn_source value = syn_source_get(source, 0);
+
+	value.full_ns = clock_boot_ns() + 1000 * SECOND_NS;
+	if (again_too)
+		value.again_full_ns = value.full_ns;
 	syn_source_put(source, &value);
 }
 

@@ -8,6 +8,7 @@
 #ifndef TESTS_BPF_SYN_WORLD_H
 #define TESTS_BPF_SYN_WORLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -35,6 +36,9 @@ void syn_source_put(const char *source, const struct syn_source *value);
 
 /* So many seconds pass for the bucket in policy 0, and since the last report. */
 void syn_time_passes(const char *source, uint64_t seconds);
+
+/* The next SYN to policy 0 finds no token, however long the machine takes to send it; nor one for what comes again. */
+void syn_drain(const char *source, bool again_too);
 
 /* So many SYNs to policy 0, of each of which becomes the same. */
 void syn_expect(struct xdp *xdp, const char *source, unsigned int count,

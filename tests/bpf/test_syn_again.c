@@ -9,6 +9,7 @@
 #include <linux/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -21,8 +22,8 @@
 
 #define FLOOD 2621u /* the hundredth part of what syn_seen holds */
 
-/* So many milliseconds pass for the SYNs that were dropped. */
-static void seen_ages(uint32_t ms)
+/* For the SYNs that were dropped: it was so many milliseconds ago, or so many more than it was. */
+static void seen_set(uint32_t ms, bool more)
 {
 	AUTO(close_fd) int fd = syn_pin("syn_seen");
 	static struct syn_seen all[ABI_SYN_SEEN_MAX];
@@ -34,10 +35,17 @@ static void seen_ages(uint32_t ms)
 	for (__u32 i = 0; i < count; i++) {
 		if (all[i].mark == 0)
 			continue;
+		if (!more)
+			all[i].at_ms = (uint32_t)(clock_boot_ns() / 1000000);
 		all[i].at_ms -= ms;
 		assert_int_equal(bpf_map_update_elem(fd, &slots[i], &all[i], BPF_EXIST),
 				 0);
 	}
+}
+
+static void seen_ages(uint32_t ms)
+{
+	seen_set(ms, true);
 }
 
 /* A SYN that can be told from others. */
@@ -63,6 +71,14 @@ static uint32_t syn_verdict(struct xdp *xdp, const char *source, uint16_t from,
 	return world_verdict(xdp, &frame);
 }
 
+/* The same, when there is no token for new ones. */
+static uint32_t syn_over(struct xdp *xdp, const char *source, uint16_t from,
+			 uint32_t number)
+{
+	syn_drain(source, false);
+	return syn_verdict(xdp, source, from, number);
+}
+
 /* A limit whose second bucket holds one: the fourth part of four. */
 static void without_tokens(struct xdp *xdp)
 {
@@ -76,9 +92,9 @@ static void what_comes_again_after_a_second_passes(void **state)
 	struct xdp *xdp = *state;
 
 	without_tokens(xdp);
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1000, 7), XDP_DROP);
+	assert_int_equal(syn_over(xdp, SOURCE, 1000, 7), XDP_DROP);
 	seen_ages(1000);
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1000, 7), XDP_PASS);
+	assert_int_equal(syn_over(xdp, SOURCE, 1000, 7), XDP_PASS);
 	assert_int_equal(syn_source_get(SOURCE, 0).again, 1);
 	assert_int_equal(syn_source_get(SOURCE, 0).passed, 5);
 	assert_int_equal(syn_source_get(SOURCE, 0).over, 1);
@@ -101,14 +117,14 @@ static void what_is_another_syn_does_not(void **state)
 	without_tokens(xdp);
 	for (uint16_t i = 0; i < 4; i++)
 		assert_int_equal(syn_verdict(xdp, "2001:db8:1:2::7", i, 0), XDP_PASS);
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1000, 7), XDP_DROP);
-	assert_int_equal(syn_verdict(xdp, "2001:db8:1:2::7", 1000, 7), XDP_DROP);
+	assert_int_equal(syn_over(xdp, SOURCE, 1000, 7), XDP_DROP);
+	assert_int_equal(syn_over(xdp, "2001:db8:1:2::7", 1000, 7), XDP_DROP);
 	seen_ages(1000);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (syn_verdict(xdp, rows[i].source, rows[i].from, rows[i].number) !=
+		if (syn_over(xdp, rows[i].source, rows[i].from, rows[i].number) !=
 		    XDP_DROP)
 			fail_msg("%s", rows[i].why);
-	assert_int_equal(syn_verdict(xdp, "2001:db8:1:2::7", 1000, 7), XDP_PASS);
+	assert_int_equal(syn_over(xdp, "2001:db8:1:2::7", 1000, 7), XDP_PASS);
 }
 
 /* Copies that come too soon do not put the time off. */
@@ -118,15 +134,15 @@ static void it_waits_as_long_as_a_stack_does(void **state)
 
 	without_tokens(xdp);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(syn_verdict(xdp, SOURCE, 1000, 7), XDP_DROP);
+		assert_int_equal(syn_over(xdp, SOURCE, 1000, 7), XDP_DROP);
+	seen_set(ABI_SYN_AGAIN_MIN_MS / 2, false);
+	assert_int_equal(syn_over(xdp, SOURCE, 1000, 7), XDP_DROP);
 	seen_ages(ABI_SYN_AGAIN_MIN_MS / 2);
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1000, 7), XDP_DROP);
-	seen_ages(ABI_SYN_AGAIN_MIN_MS / 2);
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1000, 7), XDP_PASS);
+	assert_int_equal(syn_over(xdp, SOURCE, 1000, 7), XDP_PASS);
 
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1001, 7), XDP_DROP);
+	assert_int_equal(syn_over(xdp, SOURCE, 1001, 7), XDP_DROP);
 	seen_ages(ABI_SYN_AGAIN_MAX_MS + 1);
-	assert_int_equal(syn_verdict(xdp, SOURCE, 1001, 7), XDP_DROP);
+	assert_int_equal(syn_over(xdp, SOURCE, 1001, 7), XDP_DROP);
 }
 
 /* Who sends the same SYNs over and over gets the second bucket, and no more. */
@@ -140,21 +156,21 @@ static void what_comes_again_has_a_limit_too(void **state)
 	for (uint16_t i = 0; i < 20; i++)
 		assert_int_equal(syn_verdict(xdp, SOURCE, i, 0), XDP_PASS);
 	for (uint16_t i = 0; i < 100; i++)
-		assert_int_equal(syn_verdict(xdp, SOURCE, (uint16_t)(1000 + i), 0),
+		assert_int_equal(syn_over(xdp, SOURCE, (uint16_t)(1000 + i), 0),
 				 XDP_DROP);
 	seen_ages(1000);
 	for (uint16_t i = 0; i < 100; i++)
-		passed += syn_verdict(xdp, SOURCE, (uint16_t)(1000 + i), 0) == XDP_PASS;
+		passed += syn_over(xdp, SOURCE, (uint16_t)(1000 + i), 0) == XDP_PASS;
 	assert_int_equal(passed, 20 / ABI_SYN_AGAIN_SHARE);
-	/* One comes back in four seconds. */
+	/* One comes back in four seconds: after two there is none yet, after six there is. */
 	for (unsigned int turn = 0; turn < 2; turn++) {
 		seen_ages(1000);
 		value = syn_source_get(SOURCE, 0);
-		value.again_full_ns -= (ABI_SYN_AGAIN_SHARE / 2) * SECOND_NS;
+		value.again_full_ns = clock_boot_ns() + (20 - 2 - 4 * turn) * SECOND_NS;
 		syn_source_put(SOURCE, &value);
 		passed = 0;
 		for (uint16_t i = 0; i < 100; i++)
-			passed += syn_verdict(xdp, SOURCE, (uint16_t)(1000 + i), 0) ==
+			passed += syn_over(xdp, SOURCE, (uint16_t)(1000 + i), 0) ==
 				  XDP_PASS;
 		assert_int_equal(passed, turn);
 	}
