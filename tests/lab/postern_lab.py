@@ -146,6 +146,8 @@ class Lab:
     def up(self, mail=True, daemon=True):
         self.network.up()
         self.dir.mkdir(mode=0o755)
+        # Its own: where Debian's initramfs made /run, no program can be run there, and the lab has copies of some.
+        sh("mount", "-t", "tmpfs", "-o", "exec,mode=755", "postern-lab", str(self.dir))
         (self.dir / "bpf").mkdir()
         sh("mount", "-t", "bpf", "bpf", str(self.dir / "bpf"))
         if mail:
@@ -165,8 +167,9 @@ class Lab:
             if self.mail:
                 self.mail.stop()
             self.network.down()
-            if os.path.ismount(self.dir / "bpf"):
-                sh("umount", str(self.dir / "bpf"))
+            for mounted in (self.dir / "bpf", self.dir):
+                if os.path.ismount(mounted):
+                    sh("umount", "--lazy", str(mounted))
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
