@@ -42,6 +42,7 @@ struct resolver {
 	uint8_t seed[SIPHASH_KEY_BYTES];
 	struct resolver_question *chains[CHAINS];
 	struct resolver_question *free_first;
+	size_t fresh; /* from here on none was ever used, and no page of them is there */
 	struct resolver_question questions[RESOLVER_OPEN_MAX];
 };
 
@@ -58,10 +59,6 @@ struct resolver *resolver_new(struct dns *dns, const struct resolver_limits *lim
 	resolver->cache = dns_cache_new(limits->cache_entries, seed);
 	if (!resolver->cache)
 		return NULL;
-	for (size_t i = RESOLVER_OPEN_MAX; i-- > 0;) {
-		resolver->questions[i].next = resolver->free_first;
-		resolver->free_first = &resolver->questions[i];
-	}
 	return TAKE_PTR(resolver);
 }
 
@@ -281,7 +278,10 @@ static struct resolver_question *question_new(struct resolver *resolver, const c
 {
 	struct resolver_question *question = resolver->free_first;
 
-	resolver->free_first = question->next;
+	if (question)
+		resolver->free_first = question->next;
+	else
+		question = &resolver->questions[resolver->fresh++];
 	*question = (struct resolver_question){
 		.resolver = resolver,
 		.chain = name_chain(resolver, name),
@@ -315,7 +315,7 @@ void resolver_ask(struct resolver *resolver, struct resolver_wait *wait, const c
 	} else if (!breaker_allows(&resolver->breaker, resolver->now_ns)) {
 		wait_refuse(resolver, wait, DNS_FAILED,
 			    "not asked: the resolvers have not answered for a while");
-	} else if (!resolver->free_first) {
+	} else if (!resolver->free_first && resolver->fresh == RESOLVER_OPEN_MAX) {
 		wait_refuse(resolver, wait, DNS_FAILED,
 			    "not asked: too many questions at a time");
 	} else {

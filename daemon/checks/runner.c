@@ -40,7 +40,10 @@ struct runner {
 	runner_answer_fn on_answer;
 	void *context;
 	uint32_t waiting;
-	struct run_list running, unused;
+	struct run_list running, unused; /* unused: by now; the one used last is first */
+	uint32_t
+		fresh; /* from here on none was ever used, and no page of them is there */
+	uint32_t runs_max;
 	struct run runs[];
 };
 
@@ -57,9 +60,20 @@ struct runner *runner_new(const struct task_world *world, uint32_t tasks_max,
 	runner->context = context;
 	TAILQ_INIT(&runner->running);
 	TAILQ_INIT(&runner->unused);
-	while (tasks_max-- > 0)
-		TAILQ_INSERT_HEAD(&runner->unused, &runner->runs[tasks_max], next);
+	runner->runs_max = tasks_max;
 	return runner;
+}
+
+/* Memory for one more; NULL: all of it is in use. */
+static struct run *run_take(struct runner *runner)
+{
+	struct run *run = TAILQ_FIRST(&runner->unused);
+
+	if (run)
+		TAILQ_REMOVE(&runner->unused, run, next);
+	else if (runner->fresh < runner->runs_max)
+		run = &runner->runs[runner->fresh++];
+	return run;
 }
 
 static void run_release(struct run *run)
@@ -142,19 +156,18 @@ static int run_prepare(struct run *run, const struct check_request *request)
 int runner_start(struct runner *runner, const struct check_request *request)
 {
 	const struct check_row *row = row_of(request->check);
-	struct run *run = TAILQ_FIRST(&runner->unused);
+	struct run *run = row ? run_take(runner) : NULL;
 	int err;
 
-	if (!row)
-		return -ENOENT;
 	if (!run)
-		return -ENOSPC;
+		return row ? -ENOSPC : -ENOENT;
 	run->runner = runner;
 	run->row = row;
 	err = run_prepare(run, request);
-	if (err)
+	if (err) {
+		TAILQ_INSERT_HEAD(&runner->unused, run, next);
 		return err;
-	TAILQ_REMOVE(&runner->unused, run, next);
+	}
 	TAILQ_INSERT_TAIL(&runner->running, run, next);
 	runner->waiting++;
 	task_run(&run->task, row->start);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The PTR check against real servers: valid and invalid names, no name, and a resolver that is dead."""
+import pathlib
+import re
 import socket
 import time
 
@@ -7,7 +9,7 @@ import pytest
 from dns import Dns
 from mailhost import DOMAIN, USER
 from netns import GOOD4, GOOD6, MAIL4, sh
-from postern_lab import Lab, wait_for
+from postern_lab import BUILD, Lab, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
 NAMED4, SINGLE_LABEL4, NAMELESS4, DELEGATED4, BROKEN4 = (f"192.0.2.{n}" for n in (10, 66, 67, 68, 69))
@@ -115,6 +117,15 @@ def test_a_silent_name_server_costs_the_deadline_and_then_nothing(running):
         began = time.monotonic()
         assert lab.rcpt("192.0.2.71")[0] == 250
         assert time.monotonic() - began < CHECK_TIMEOUT_S - 1
+
+
+def test_memory_is_taken_when_it_is_needed(running):
+    lab, _ = running
+    if b"__asan_init" in (BUILD / "posternd").read_bytes():
+        pytest.skip("a sanitizer's memory is its own")
+    (pid,) = lab.pids("checker")
+    (kib,) = re.findall(r"^RssAnon:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert int(kib) < 5000, "of the room for 4096 checks and questions only what was used is there"
 
 
 def test_the_checker_may_die_and_mail_flows(running):
