@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#define ABI_VERSION 3u
+#define ABI_VERSION 4u
 
 #define ABI_POLICY_MAX	      32u      /* policy ids 0..31 */
 #define ABI_SERVICE_MAX	      64u      /* guarded ports */
@@ -38,6 +38,14 @@
 #define ABI_SYN_AGAIN_SHARE \
 	4u /* what comes again has the fourth part of rate and burst for itself */
 #define ABI_SYN_TRIES_MAX 4u /* other CPUs may take from the same bucket meanwhile */
+
+#define ABI_CACHE_SLOTS	    3u	/* with the generation they fill one cache line */
+#define ABI_CACHE_END_SHIFT 30u /* its clock counts units of 2^30 ns */
+#define ABI_CACHE_TURN_NS \
+	62500ULL /* so often, on each CPU, a dropped packet is added to its ban at once */
+#define ABI_CACHE_TURN_BURST 16000u /* turns that a quiet time saves up */
+#define ABI_CACHE_KEEP_MASK \
+	7u /* a full bucket takes in one in so many and one that are not in it */
 
 #define ABI_FAMILY_V4 4u
 #define ABI_FAMILY_V6 6u
@@ -69,6 +77,49 @@ struct ban_value {
 	__u64 packets;	    /* dropped since it was set */
 	__u64 last_seen_ns; /* boot-time clock; 0: not since */
 };
+
+/*
+ * ban_cache: the exact bans that are dropping now, in buckets of one cache line. Filled by the program from `bans`,
+ * which alone says who is banned; see bpf/ban_cache.h. Not for reading.
+ */
+struct ban_cache_slot {
+	__u32 addr[2]; /* the bytes of ban_key.addr */
+	__u32 ends;    /* monotonic clock >> ABI_CACHE_END_SHIFT; 0: never used */
+	__u32 owner;   /* generation, policy and family, ABI_CACHE_* */
+	__u32 packets; /* dropped, and not yet added to the ban */
+};
+
+struct ban_cache_bucket {
+	__u32 generation; /* what was filled in under another one does not hold */
+	struct ban_cache_slot slots[ABI_CACHE_SLOTS];
+};
+
+#define ABI_CACHE_BUSY		   1u	 /* being changed */
+#define ABI_CACHE_V6		   2u	 /* of the family IPv6 */
+#define ABI_CACHE_POLICY_SHIFT	   2u	 /* 5 bits */
+#define ABI_CACHE_WHO		   0x7eu /* policy and family */
+#define ABI_CACHE_GENERATION_SHIFT 7u	 /* the rest: its low bits */
+
+/* Policy and family in `owner`. */
+static inline __u32 ban_cache_who(const struct ban_key *key)
+{
+	return (__u32)key->policy << ABI_CACHE_POLICY_SHIFT |
+	       (key->family == ABI_FAMILY_V6 ? ABI_CACHE_V6 : 0);
+}
+
+/* Its low bits are the number of the bucket. No secret: who knows it can make others of the banned cost what they cost without a cache. */
+static inline __u32 ban_cache_hash(const struct ban_key *key)
+{
+	__u64 hash = ban_cache_who(key);
+
+	for (int i = 0; i < 8; i += 4) {
+		hash ^= (__u32)key->addr[i] | (__u32)key->addr[i + 1] << 8 |
+			(__u32)key->addr[i + 2] << 16 | (__u32)key->addr[i + 3] << 24;
+		hash *= 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return (__u32)hash;
+}
 
 /* ban_prefixes4, ban_prefixes6: LPM tries; the policy stands first in the key. */
 struct ban_prefix4_key {
@@ -216,6 +267,8 @@ struct policy_name {
 
 _Static_assert(sizeof(struct ban_key) == 12, "ban_key");
 _Static_assert(sizeof(struct ban_value) == 24, "ban_value");
+_Static_assert(sizeof(struct ban_cache_bucket) == 64, "one cache line");
+_Static_assert(ABI_POLICY_MAX <= 32, "five bits");
 _Static_assert(sizeof(struct ban_prefix4_key) == 12, "ban_prefix4_key");
 _Static_assert(sizeof(struct ban_prefix6_key) == 24, "ban_prefix6_key");
 _Static_assert(sizeof(struct ban_prefix_value) == 32, "ban_prefix_value");

@@ -37,6 +37,23 @@ struct {
 	__type(value, struct ban_value);
 } bans SEC(".maps");
 
+/* As many buckets as bans, rounded up to a power of two: sys/xdp sets it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_BANS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct ban_cache_bucket);
+} ban_cache SEC(".maps");
+
+/* When each CPU has all its turns again: boot-time clock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} ban_cache_turns SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, ABI_BAN_PREFIX_MAX);

@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/abi.h"
+#include "bpf/ban_cache.h"
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 #include "bpf/syn.h"
@@ -80,13 +81,11 @@ static __always_inline void seen(__u64 *packets, __u64 *last_seen_ns, __u64 now_
 }
 
 /* The ban of exactly this source; it is over at its end, removed or not. */
-static __always_inline struct ban_value *
-exact_ban(__u32 policy, const struct packet *packet, __u64 *out_now_ns)
+static __always_inline struct ban_value *exact_ban(const struct ban_key *key,
+						   __u64 *out_now_ns)
 {
-	struct ban_key key = source_key(policy, packet);
-	struct ban_value *ban;
+	struct ban_value *ban = bpf_map_lookup_elem(&bans, key);
 
-	ban = bpf_map_lookup_elem(&bans, &key);
 	if (!ban)
 		return NULL;
 	*out_now_ns = bpf_ktime_get_boot_ns();
@@ -186,17 +185,26 @@ static __always_inline enum reason decide(const struct service_value *service,
 					  const struct packet *packet)
 {
 	__u32 policy = service->policy;
+	/* Nothing is longer than an IPv4 address; for a /64, the daemon has looked. */
+	int is_longest = packet->family == ABI_FAMILY_V4 || !service->v6_longer_than_64;
+	const struct ban_key key = source_key(policy, packet);
 	struct ban_prefix_value *prefix;
 	const struct list_value *entry;
 	struct ban_value *ban;
 	int entry_length;
 	__u64 now_ns = 0;
 
-	/* Nothing is longer than an IPv4 address; for a /64, the daemon has looked. */
-	ban = exact_ban(policy, packet, &now_ns);
-	if (ban && (packet->family == ABI_FAMILY_V4 || !service->v6_longer_than_64)) {
-		seen(&ban->packets, &ban->last_seen_ns, now_ns);
+	if (is_longest && cache_drops(&key))
 		return DROPPED_BAN;
+	ban = exact_ban(&key, &now_ns);
+	if (ban) {
+		barrier_var(
+			is_longest); /* two branches: else the verifier loses sight of the first */
+		if (is_longest) {
+			seen(&ban->packets, &ban->last_seen_ns, now_ns);
+			cache_fill(&key, now_ns);
+			return DROPPED_BAN;
+		}
 	}
 
 	prefix = prefix_ban(policy, packet, &now_ns);

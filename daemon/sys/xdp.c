@@ -140,6 +140,9 @@ static int pinned_reuse(struct xdp *xdp, struct pinned *pinned)
 
 		if (pinned->fds[i] < 0 || !map_fits(map, pinned->fds[i]))
 			continue;
+		/* Until we attach, the old program fills it in from its own bans. */
+		if (i == XDP_MAP_BAN_CACHE && !pinned->is_fit[XDP_MAP_BANS])
+			continue;
 		err = bpf_map__reuse_fd(map, pinned->fds[i]);
 		if (err)
 			return err;
@@ -215,11 +218,12 @@ static int map_carry_over(enum xdp_map map, int from_fd, int to_fd)
 	return err;
 }
 
-/* Buckets begin anew, and whose they are is told before we attach: walking a map that a flood changes all the
+/* The cache fills by itself. Buckets of SYNs begin anew, and whose they are is told before we attach: walking a map that a flood changes all the
  * time might not end. */
 static bool map_is_carried(enum xdp_map map)
 {
-	return map != XDP_MAP_ABI && map != XDP_MAP_POLICIES4 &&
+	return map != XDP_MAP_ABI && map != XDP_MAP_BAN_CACHE &&
+	       map != XDP_MAP_BAN_CACHE_TURNS && map != XDP_MAP_POLICIES4 &&
 	       map != XDP_MAP_POLICIES6 && map < XDP_MAP_SYN_LIMITS;
 }
 
@@ -283,6 +287,7 @@ static struct xdp *xdp_new(void)
 
 static int xdp_fill(struct xdp *xdp, uint32_t bans_max)
 {
+	const uint32_t buckets = xdp_cache_buckets(bans_max);
 	AUTO(pinned_done) struct pinned pinned = {0};
 	int err;
 
@@ -291,7 +296,10 @@ static int xdp_fill(struct xdp *xdp, uint32_t bans_max)
 	xdp->program = postern_bpf__open();
 	if (!xdp->program)
 		return -errno;
+	xdp->program->rodata->ban_cache_mask = buckets - 1;
 	err = bpf_map__set_max_entries(xdp->program->maps.bans, bans_max);
+	if (!err)
+		err = bpf_map__set_max_entries(xdp->program->maps.ban_cache, buckets);
 	if (!err)
 		err = pinned_open(xdp, &pinned);
 	if (!err)
@@ -300,6 +308,8 @@ static int xdp_fill(struct xdp *xdp, uint32_t bans_max)
 		err = program_load(xdp);
 	if (!err)
 		err = pinned_carry_over(xdp, &pinned);
+	if (!err)
+		err = xdp_cache_open(xdp, buckets);
 	if (!err)
 		err = xdp_syn_open(xdp);
 	if (!err)
@@ -327,6 +337,14 @@ int xdp_open(const char *pin_dir, uint32_t bans_max, struct xdp **out_xdp)
 		return err;
 	*out_xdp = TAKE_PTR(xdp);
 	return 0;
+}
+
+void xdp_forget(struct xdp *xdp)
+{
+	if (!xdp)
+		return;
+	xdp_cache_close(xdp);
+	xdp_syn_close(xdp);
 }
 
 void xdp_close(struct xdp **xdp)

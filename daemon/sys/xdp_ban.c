@@ -47,8 +47,8 @@ static enum xdp_map ban_place(const struct prefix *prefix, uint16_t policy,
 	return XDP_MAP_BAN_PREFIXES6;
 }
 
-static void ban_from_exact(const struct ban_key *key, const struct ban_value *value,
-			   struct xdp_ban *out_ban)
+static void ban_from_exact(struct xdp *xdp, const struct ban_key *key,
+			   const struct ban_value *value, struct xdp_ban *out_ban)
 {
 	const bool is_v4 = key->family == ABI_FAMILY_V4;
 
@@ -57,7 +57,7 @@ static void ban_from_exact(const struct ban_key *key, const struct ban_value *va
 		.prefix.len = is_v4 ? 32 : ABI_V6_CLIENT_LEN,
 		.policy = key->policy,
 		.ends_ns = value->ends_ns,
-		.packets = value->packets,
+		.packets = value->packets + xdp_cache_packets(xdp, key, false),
 		.last_seen_ns = value->last_seen_ns,
 	};
 	memcpy(out_ban->prefix.addr.bytes, key->addr, is_v4 ? 4 : 8);
@@ -98,7 +98,7 @@ int xdp_ban_get(struct xdp *xdp, const struct prefix *prefix, uint16_t policy,
 	if (map == XDP_MAP_BANS) {
 		err = bpf_map_lookup_elem(xdp->map_fds[map], &key, &exact);
 		if (!err)
-			ban_from_exact(&key.exact, &exact, out_ban);
+			ban_from_exact(xdp, &key.exact, &exact, out_ban);
 		return err;
 	}
 	err = bpf_map_lookup_elem(xdp->map_fds[map], &key, &wide);
@@ -106,6 +106,22 @@ int xdp_ban_get(struct xdp *xdp, const struct prefix *prefix, uint16_t policy,
 		return -ENOENT; /* that is a ban around this one */
 	if (!err)
 		ban_from_prefix(map, &key, &wide, out_ban);
+	return err;
+}
+
+static int exact_set(struct xdp *xdp, const struct ban_key *key, uint64_t ends_ns)
+{
+	const int fd = xdp->map_fds[XDP_MAP_BANS];
+	struct ban_value value = {0};
+	int err;
+
+	err = bpf_map_lookup_elem(fd, key, &value);
+	if (err && err != -ENOENT)
+		return err;
+	value.packets += xdp_cache_packets(xdp, key, true);
+	value.ends_ns = ends_ns;
+	err = bpf_map_update_elem(fd, key, &value, BPF_ANY);
+	xdp_cache_drop(xdp, key);
 	return err;
 }
 
@@ -118,18 +134,11 @@ static int ban_set_one(struct xdp *xdp, const struct xdp_ban *ban)
 
 	if (map == XDP_MAP_COUNT)
 		return -EINVAL;
+	if (map == XDP_MAP_BANS)
+		return exact_set(xdp, &key.exact, ban->ends_ns);
 	err = xdp_ban_get(xdp, &ban->prefix, ban->policy, &old);
 	if (err && err != -ENOENT)
 		return err;
-	if (map == XDP_MAP_BANS) {
-		const struct ban_value value = {
-			.ends_ns = ban->ends_ns,
-			.packets = old.packets,
-			.last_seen_ns = old.last_seen_ns,
-		};
-
-		return bpf_map_update_elem(xdp->map_fds[map], &key, &value, BPF_ANY);
-	}
 	const struct ban_prefix_value value = {
 		.ends_ns = ban->ends_ns,
 		.packets = old.packets,
@@ -160,10 +169,16 @@ int xdp_ban_remove(struct xdp *xdp, const struct prefix *prefix, uint16_t policy
 {
 	union ban_any_key key;
 	const enum xdp_map map = ban_place(prefix, policy, &key);
+	int err;
 
 	if (map == XDP_MAP_COUNT)
 		return -EINVAL;
-	return bpf_map_delete_elem(xdp->map_fds[map], &key);
+	err = bpf_map_delete_elem(xdp->map_fds[map], &key);
+	if (map == XDP_MAP_BANS) {
+		xdp_cache_drop(xdp, &key.exact);
+		(void)xdp_cache_packets(xdp, &key.exact, true); /* not of the next ban */
+	}
+	return err;
 }
 
 /* ---- many ---- */
@@ -184,14 +199,25 @@ static int page_flush(struct ban_page *page, int fd)
 		     : 0;
 }
 
+static int page_load(struct xdp *xdp, struct ban_page *page)
+{
+	const uint32_t count = page->count;
+	const int err = page_flush(page, xdp->map_fds[XDP_MAP_BANS]);
+
+	for (uint32_t i = 0; i < count; i++) {
+		xdp_cache_drop(xdp, &page->keys[i]);
+		(void)xdp_cache_packets(xdp, &page->keys[i], true); /* counted anew */
+	}
+	return err;
+}
+
 static int load_exact(struct xdp *xdp, struct ban_page *page, const struct ban_key *key,
 		      uint64_t ends_ns)
 {
 	page->keys[page->count] = *key;
 	page->values[page->count] = (struct ban_value){.ends_ns = ends_ns};
 	page->count++;
-	return page->count == XDP_FILL_MAX ? page_flush(page, xdp->map_fds[XDP_MAP_BANS])
-					   : 0;
+	return page->count == XDP_FILL_MAX ? page_load(xdp, page) : 0;
 }
 
 int xdp_ban_load(struct xdp *xdp, const struct xdp_ban *bans, size_t count)
@@ -210,7 +236,7 @@ int xdp_ban_load(struct xdp *xdp, const struct xdp_ban *bans, size_t count)
 		else
 			err = ban_set_one(xdp, &bans[i]);
 	}
-	return err ? err : page_flush(page, xdp->map_fds[XDP_MAP_BANS]);
+	return err ? err : page_load(xdp, page);
 }
 
 int xdp_ban_carry_over(int from_fd, int to_fd)
@@ -341,7 +367,7 @@ static bool walk_take(struct xdp *xdp, struct xdp_walk *walk, struct xdp_ban *ou
 	size_t size;
 
 	if (walk->map == XDP_MAP_BANS) {
-		ban_from_exact((const struct ban_key *)(const void *)walk->keys + at,
+		ban_from_exact(xdp, (const struct ban_key *)(const void *)walk->keys + at,
 			       (const struct ban_value *)(const void *)walk->values + at,
 			       out_ban);
 		return true;

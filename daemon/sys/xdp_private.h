@@ -3,7 +3,7 @@
  * sys/xdp_private - what the files of sys/xdp share; nobody else includes it.
  *
  * xdp.c opens program and maps, xdp_pin.c keeps the pins, xdp_link.c the links, xdp_policy.c the lists, services and
- * counters, xdp_ban.c the bans, xdp_syn.c the limits of SYNs, xdp_bridge.c the program of a bridge. libbpf comes in here
+ * counters, xdp_ban.c the bans, xdp_cache.c what bpf/ban_cache.h remembers of them, xdp_syn.c the limits of SYNs, xdp_bridge.c the program of a bridge. libbpf comes in here
  * and nowhere else.
  */
 #ifndef SYS_XDP_PRIVATE_H
@@ -28,6 +28,8 @@ enum xdp_map {
 	XDP_MAP_ABI,
 	XDP_MAP_SERVICES,
 	XDP_MAP_BANS,
+	XDP_MAP_BAN_CACHE,
+	XDP_MAP_BAN_CACHE_TURNS,
 	XDP_MAP_BAN_PREFIXES4,
 	XDP_MAP_BAN_PREFIXES6,
 	XDP_MAP_POLICIES4,
@@ -74,8 +76,10 @@ struct xdp {
 	int map_fds[XDP_MAP_COUNT];
 	int list_fds[XDP_POLICY_MAX][XDP_LIST_COUNT]; /* owned; -1: none */
 	struct xdp_walk walk;
-	struct ring_buffer *syn_ring; /* NULL: not open yet */
-	struct xdp_syn_read syn_read; /* where its callback writes */
+	struct ban_cache_bucket *cache; /* mapped; NULL: not open yet */
+	uint32_t cache_mask;		/* buckets less one */
+	struct ring_buffer *syn_ring;	/* NULL: not open yet */
+	struct xdp_syn_read syn_read;	/* where its callback writes */
 	char pin_dir[XDP_DIR_BYTES];
 };
 
@@ -128,9 +132,25 @@ int xdp_ban_carry_over(int from_fd, int to_fd) MUST_CHECK;
 
 void xdp_walk_done(struct xdp_walk *walk);
 
+/* xdp_cache.c */
+
+/* How many buckets go with so many bans: a power of two. */
+uint32_t xdp_cache_buckets(uint32_t bans_max);
+
+/* Maps the table. 0; -errno. */
+int xdp_cache_open(struct xdp *xdp, uint32_t buckets) MUST_CHECK;
+void xdp_cache_close(struct xdp *xdp);
+
+/* Whatever is remembered of a ban does not hold any more. To be called after it was changed or removed in the map. */
+void xdp_cache_drop(struct xdp *xdp, const struct ban_key *key);
+
+/* Packets that were dropped and not yet added to the ban; `take`: whoever asks adds them. */
+uint64_t xdp_cache_packets(struct xdp *xdp, const struct ban_key *key, bool take);
+
 /* xdp_syn.c */
 
 /* Opens the ring of reports. 0; -errno. */
 int xdp_syn_open(struct xdp *xdp) MUST_CHECK;
+void xdp_syn_close(struct xdp *xdp);
 
 #endif

@@ -168,10 +168,8 @@ int xdp_syn_open(struct xdp *xdp)
 	return xdp->syn_ring ? 0 : -errno;
 }
 
-void xdp_forget(struct xdp *xdp)
+void xdp_syn_close(struct xdp *xdp)
 {
-	if (!xdp)
-		return;
 	ring_buffer__free(xdp->syn_ring);
 	xdp->syn_ring = NULL;
 }

@@ -27,11 +27,12 @@
 #include "policy/flags.h"
 #include "sys/xdp.h"
 
-#define PINS	     "/sys/fs/bpf/postern"
-#define PORT	     25
-#define ROUNDS	     7u	      /* the median counts */
-#define REPEAT	     1000000u /* packets of one round */
-#define WARM_UP	     100000u
+#define PINS   "/sys/fs/bpf/postern"
+#define PORT   25
+#define ROUNDS 7u	/* the median counts */
+#define REPEAT 1000000u /* packets of one round */
+#define WARM_UP \
+	5000000u /* each of a million sources has been met, as in the middle of a flood */
 #define MISSES_FIRST 0x40000000u /* numbers that no ban has */
 #define MISSES_COUNT 0x40000000u
 #define LIST_ENTRIES 1000u  /* in the address list, beside the default entry */
@@ -191,6 +192,8 @@ static void programs_load(struct bench *bench)
 		if (err)
 			die(path, err);
 	}
+	bench->programs->rodata->ban_cache_mask =
+		bpf_map__max_entries(bench->programs->maps.ban_cache) - 1;
 	bpf_program__set_autoload(bench->programs->progs.postern, false);
 	err = bench_xdp_bpf__load(bench->programs);
 	if (err)

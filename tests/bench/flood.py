@@ -39,6 +39,7 @@ SIZES = (1, 100000, 1000000)
 FILTER_MAX = 10000  # the table of xdp-filter is compiled in
 FIRST_BAN = "10.0.0.0"
 MEASURE_S = 0.7
+WARM_UP = 5  # packets of each source before a figure is taken: it is from the middle of a flood
 FLOOD_MAX_S = 30  # and nothing goes on for longer, whatever happens
 ARRIVING = 10000
 RATES = (100000, 200000)  # packets a second while the good client is at work
@@ -117,6 +118,11 @@ class Way:
         finally:
             generator.terminate()
             generator.wait(timeout=10)
+
+    def warm_up(self):
+        before = self.packets()
+        with self.flood():
+            wait_for("each source has been met", lambda: self.packets() - before > WARM_UP * self.bans, FLOOD_MAX_S)
 
     def per_cpu_second(self):
         """Packets that the thread of this veth took, by the seconds that it ran."""
@@ -260,6 +266,8 @@ def bench_drops(ways):
             if name != "none" and way.bans:
                 check_drops(way)
         seen = {name: [] for name in ways if not (name == "filter" and size > 10 * FILTER_MAX)}
+        for name in seen:
+            ways[name].warm_up()
         for _ in range(ROUNDS):
             for name in seen:
                 seen[name].append(ways[name].per_cpu_second())

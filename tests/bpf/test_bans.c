@@ -192,7 +192,7 @@ static void dumps_read_as_names(void **state)
 		 {"\"passed\"", "\"dropped_ban\": 1", "\"dropped_no_entry\"",
 		  "\"dropped_syn_rate\"", "\"would_drop_syn_rate\""}},
 		{"policy_names", {"\"name\": \"p0\""}},
-		{"abi", {"\"version\": 3"}},
+		{"abi", {"\"version\": 4"}},
 		{"syn_limits", {"\"mode\": 2", "\"rate\": 20", "\"burst\": 100"}},
 		{"syn_sources",
 		 {"\"addr\"", "\"policy\"", "\"full_ns\"", "\"passed\": 1",

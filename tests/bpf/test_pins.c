@@ -70,10 +70,12 @@ static uint32_t pinned_id(const char *name)
 static void everything_is_taken_over(void **state)
 {
 	static const char *const maps[] = {
-		"abi",		 "services",	"bans",	      "ban_prefixes4",
-		"ban_prefixes6", "policies4",	"policies6",  "counters",
-		"policy_names",	 "policy-p1-4", "syn_limits", "syn_sources",
-		"syn_exempt",	 "syn_reports", "syn_seen",
+		"abi",		 "services",	    "bans",
+		"ban_prefixes4", "ban_prefixes6",   "policies4",
+		"policies6",	 "counters",	    "policy_names",
+		"policy-p1-4",	 "syn_limits",	    "syn_sources",
+		"syn_exempt",	 "syn_reports",	    "syn_seen",
+		"ban_cache",	 "ban_cache_turns",
 	};
 	struct xdp *xdp = *state;
 	uint32_t ids[sizeof(maps) / sizeof(maps[0])];
@@ -182,11 +184,12 @@ static void another_abi_keeps_the_bans(void **state)
 	assert_int_equal(world_walk_count(xdp), 3);
 }
 
-/* What version 1 left: no syn_* pins, and shorter counters. Its bans hold, and nobody has a limit that was not set. */
+/* What version 1 left: no syn_* nor ban_cache* pins, and shorter counters. Its bans hold, and nobody has a limit that was not set. */
 static void the_first_abi_keeps_the_bans(void **state)
 {
-	static const char *const later[] = {"syn_limits", "syn_sources", "syn_seen",
-					    "syn_exempt", "syn_reports"};
+	static const char *const later[] = {"syn_limits",     "syn_sources", "syn_seen",
+					    "syn_exempt",     "syn_reports", "ban_cache",
+					    "ban_cache_turns"};
 	AUTO(close_fd)
 	int counters = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "counters", 4, 56,
 				      ABI_POLICY_MAX, NULL);
@@ -370,7 +373,7 @@ static void detach_leaves_nothing(void **state)
 	struct stat info;
 
 	world_list(xdp, 1, everybody);
-	assert_int_equal(pins_count(), 14 + 2 * 2);
+	assert_int_equal(pins_count(), 16 + 2 * 2);
 	xdp_close(&xdp);
 	*state = NULL;
 	assert_int_equal(xdp_detach_all(WORLD_PINS), 0);
