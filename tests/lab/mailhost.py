@@ -9,6 +9,7 @@ implicit TLS. Accounts: USER/PASSWORD, ODD_USER/ODD_PASSWORD, and DISABLED, whic
 DISABLED_PASSWORD. Everything lives below one directory and ends with stop().
 """
 import base64
+import contextlib
 import itertools
 import os
 import pathlib
@@ -258,14 +259,23 @@ class MailHost:
 
     def kill_dovecot(self):
         """Every process of Dovecot at once: its auth process would outlive its master."""
-        pids = sh("ip", "netns", "pids", self.network.names[self.host]).stdout.split()
-        for pid in pids:
-            try:
-                if "dovecot" in os.readlink(f"/proc/{pid}/exe"):
-                    os.kill(int(pid), signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+        deadline = time.monotonic() + 30
+        while pids := self._dovecot_pids():  # again, as one may just have been forked
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"dovecot does not die: {pids}")
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
         self.stop_dovecot()
+
+    def _dovecot_pids(self):
+        found = []
+        for pid in sh("ip", "netns", "pids", self.network.names[self.host]).stdout.split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # gone, or dead and not yet waited for
+                if "dovecot" in os.readlink(f"/proc/{pid}/exe"):
+                    found.append(int(pid))
+        return found
 
     def stop(self):
         if (self.dir / "etc/main.cf").exists():
