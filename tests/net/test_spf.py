@@ -279,10 +279,11 @@ def test_observed_it_is_told_and_nothing_else(running):
         client.docmd("DATA")
         client.send(b"Subject: observed\r\n\r\n.\r\n")
         assert client.getreply()[0] == 250
+        found = wait_for("a finding", lambda: [f for f in lab.rows("why", GOOD4)["findings"]
+                                               if f["check"] == "spf" and f["result"] == "would-refuse"])
         client.quit()
         assert "fail: -all of fail.example" in close_line(lab, "observed@fail.example", "observe-spf")
-    found = [f for f in lab.rows("why", GOOD4)["findings"] if f["check"] == "spf"]
-    assert found[0]["result"] == "would-refuse" and found[0]["why"] == "fail: -all of fail.example"
+    assert found[0]["why"] == "fail: -all of fail.example"
     assert "spf would have refused it (observe) at smtp: fail: -all of fail.example" in lab.cli("why", GOOD4).stdout
     with Settings(lab, spf="enforce"):
         rcpt(lab, "soft.example", OTHER4)
