@@ -255,6 +255,15 @@ void intercept_host_changed(struct keeper *keeper)
 
 /* ---- others that change nftables --------------------------------------------------------------------------- */
 
+/* Its own doing is done; but what we put back meanwhile, before we could hear of it, must not stay. */
+static void take_off_again(void)
+{
+	const int err = intercept_take_off(true);
+
+	if (err)
+		log_error("event=error what=detach reason=\"%s\"", strerror(-err));
+}
+
 static void on_pause_over(evutil_socket_t fd, short what, void *context)
 {
 	struct keeper *keeper = context;
@@ -266,6 +275,8 @@ static void on_pause_over(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	keeper->intercept.seen = (struct nft_watched){.is_ours = seen.is_ours};
+	if (seen.by_detach && (keeper->fence.is_on || keeper->intercept.is_on))
+		take_off_again();
 	if (fence_on_change(keeper, &seen)) {
 		keeper->intercept.seen.by_others = seen.by_others;
 		(void)event_add(keeper->intercept.pause, &again);

@@ -128,7 +128,7 @@ def test_a_good_client_gets_through_a_flood_of_one_forged_source(lab):
 @pytest.mark.parametrize("lab", [SetupLab], ids=["same host"], indirect=True)
 def test_a_good_client_gets_through_a_flood_of_a_million_banned_sources(lab):
     text = "".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in range(BANS))
-    lab.cli("ban", "-", "--policy", "global", "--for", "1h", input=text, timeout=120)
+    lab.cli("ban", "-", "--policy", "global", "--for", "1h", input=text, timeout=600)
     before, drops, passed = len(lab.mail.messages()), dropped(lab, "dropped_ban"), dropped(lab, "passed")
     with flood(lab, FIRST_BANNED, BANS, 0):
         done = rounds(lab)
