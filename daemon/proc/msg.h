@@ -215,7 +215,7 @@ struct msg_test_step {
 	uint32_t seq;
 	uint32_t last;	  /* 1: the end */
 	uint32_t outcome; /* enum test_outcome; of the last one, else TEST_RUNS */
-	char step[16];
+	char step[24];	  /* the longest name of a check: helo-impersonation */
 	char result[16];
 	char mode[8];
 	char text[MSG_TEST_TEXT_MAX]; /* escaped */

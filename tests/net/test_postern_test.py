@@ -243,6 +243,7 @@ def test_nothing_is_left_of_it(lab):
 def test_a_domain_without_a_record_is_named(lab):
     answer = ask(lab, NAMED4, "--helo", "x.example", "--from", "a@other.example", "--to", OURS)
     assert step(answer, "spf")["text"] == "none: no record of other.example"
+    assert step(answer, "helo-impersonation")["result"] == "clean"
     answer = ask(lab, NAMED4, "--helo", "x.example", "--to", OURS)
     assert step(answer, "spf")["text"] == "none: no record of x.example"
 
