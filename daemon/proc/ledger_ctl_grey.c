@@ -43,7 +43,7 @@ static int64_t row_ends_s(const struct ledger *ledger, const struct db_grey_row 
 
 	if (row->kind == DB_GREY_COMMAND)
 		return row->at_s;
-	/* Where policies differ, the most generous one is shown. */
+	/* Where policies that greylist differ, the most generous one is shown. */
 	if (__builtin_add_overflow(row->at_s,
 				   row->kind == DB_GREY_WAITING ? grey_window_s(ledger)
 								: grey_lifetime_s(ledger),

@@ -329,26 +329,53 @@ static void grey_expire_passes(struct ledger *ledger)
 
 /* ---- ageing ------------------------------------------------------------------------------------- */
 
+/* Does anybody who hands in mail fall under the greylisting of this policy? */
+static bool policy_greylists(const struct conf *conf, unsigned int policy)
+{
+	if (conf->policies[policy].mode[CHECK_GREYLIST] == MODE_OFF)
+		return false;
+	for (unsigned int i = 0; i < conf->service_count; i++)
+		if (conf->services[i].policy == policy &&
+		    service_type_is_smtp((enum service_type)conf->services[i].type))
+			return true;
+	return false;
+}
+
+/* The longest of the policies that greylist, or of all while none does. */
+static int64_t grey_longest_s(const struct conf *conf,
+			      int64_t (*of)(const struct conf_greylist *greylist))
+{
+	int64_t used_s = 0, all_s = 0;
+
+	for (unsigned int i = 0; i < conf->policy_count; i++) {
+		const int64_t s = of(&conf->policies[i].greylist);
+
+		if (s > all_s)
+			all_s = s;
+		if (s > used_s && policy_greylists(conf, i))
+			used_s = s;
+	}
+	return used_s > 0 ? used_s : all_s;
+}
+
+static int64_t window_of(const struct conf_greylist *greylist)
+{
+	return greylist->window_s;
+}
+
+static int64_t lifetime_of(const struct conf_greylist *greylist)
+{
+	return greylist->lifetime_s;
+}
+
 int64_t grey_window_s(const struct ledger *ledger)
 {
-	const struct conf *conf = ledger_conf(ledger);
-	int64_t longest_s = 0;
-
-	for (unsigned int i = 0; i < conf->policy_count; i++)
-		if (conf->policies[i].greylist.window_s > longest_s)
-			longest_s = conf->policies[i].greylist.window_s;
-	return longest_s;
+	return grey_longest_s(ledger_conf(ledger), window_of);
 }
 
 int64_t grey_lifetime_s(const struct ledger *ledger)
 {
-	const struct conf *conf = ledger_conf(ledger);
-	int64_t longest_s = 0;
-
-	for (unsigned int i = 0; i < conf->policy_count; i++)
-		if (conf->policies[i].greylist.lifetime_s > longest_s)
-			longest_s = conf->policies[i].greylist.lifetime_s;
-	return longest_s;
+	return grey_longest_s(ledger_conf(ledger), lifetime_of);
 }
 
 static int grey_expire(struct ledger *ledger)

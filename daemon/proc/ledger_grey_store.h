@@ -77,7 +77,7 @@ int grey_store_pass(struct ledger *ledger, const struct prefix *prefixes, size_t
 /* A command row has been removed from the store. */
 void grey_store_pass_ended(struct ledger *ledger, const struct prefix *prefix);
 
-/* The longest greylist-window, greylist-lifetime of all policies: what is known is shared by them. */
+/* The longest greylist-window, greylist-lifetime of the policies that greylist: what is known is shared by them. */
 int64_t grey_window_s(const struct ledger *ledger);
 int64_t grey_lifetime_s(const struct ledger *ledger);
 
