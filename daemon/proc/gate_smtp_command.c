@@ -110,7 +110,7 @@ static const char *check_hello(struct session *s, struct request *r)
 	const char *problem;
 
 	session_auth_look(s);
-	problem = hello_read(s, r->arg, r->command.arg.len, &r->name);
+	problem = hello_read(r->arg, r->command.arg.len, &r->name);
 	if (problem)
 		return problem;
 	s->helo_len = (uint16_t)r->name.text.len;

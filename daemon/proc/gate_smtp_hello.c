@@ -55,18 +55,17 @@ static bool hello_waits(const struct session *s)
 		conf->services[s->service].type == SERVICE_SUBMISSIONS);
 }
 
-const char *hello_read(const struct session *s, const char *arg, size_t len,
-		       struct smtp_domain *out_name)
-{
-	const bool is_strict =
-		checks_mode(s, CHECK_HELO) == MODE_ENFORCE && !hello_waits(s);
+static const char no_name[] =
+	"501 5.5.4 EHLO and HELO need a host name or an address in brackets\r\n";
 
-	if (smtp_parse_ehlo(arg, len,
-			    SMTP_ALLOW_UNDERSCORE |
-				    (is_strict ? 0u : (unsigned int)SMTP_ALLOW_ANY_NAME),
-			    out_name))
-		return "501 5.5.4 EHLO and HELO need a host name or an address in brackets\r\n";
-	return NULL;
+const char *hello_read(const char *arg, size_t len, struct smtp_domain *out_name)
+{
+	/* What no host can be called is for the check to refuse, where one is asked for. */
+	return smtp_parse_ehlo(arg, len,
+			       (unsigned int)SMTP_ALLOW_UNDERSCORE | SMTP_ALLOW_ANY_NAME,
+			       out_name)
+		       ? no_name
+		       : NULL;
 }
 
 static const char *hello_judge(struct session *s, const char *arg,
@@ -78,7 +77,9 @@ static const char *hello_judge(struct session *s, const char *arg,
 	if (policy && checks_mode(s, CHECK_HELO) != MODE_OFF) {
 		(void)check_helo(arg + name->text.at, name->text.len, policy, &answer);
 		if (checks_found(s, CHECK_HELO, &answer))
-			return "550 5.7.1 the name in EHLO must be a full host name and no address\r\n";
+			return name->kind == SMTP_DOMAIN_ODD && !hello_waits(s)
+				       ? no_name
+				       : "550 5.7.1 the name in EHLO must be a full host name and no address\r\n";
 	}
 	if (is_impostor(s, arg, name))
 		return "550 5.7.1 the name in EHLO is ours, and you are somebody else\r\n";
@@ -95,7 +96,7 @@ const char *hello_refuse_recipient(struct session *s)
 {
 	struct smtp_domain name;
 
-	if (!hello_waits(s) || hello_read(s, s->helo, s->helo_len, &name))
+	if (!hello_waits(s) || hello_read(s->helo, s->helo_len, &name))
 		return NULL;
 	return hello_judge(s, s->helo, &name);
 }

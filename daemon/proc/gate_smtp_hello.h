@@ -13,11 +13,9 @@
  * @arg, @len: of the command
  * @out_name: spans inside @arg
  *
- * Only where a well-formed name is asked for has it to be one.
- *
- * Return: NULL; or the reply to what is no name.
+ * Return: NULL; or the reply to what cannot even be shown: control characters, more than 255 bytes.
  */
-const char *hello_read(const struct session *session, const char *arg, size_t len,
+const char *hello_read(const char *arg, size_t len,
 		       struct smtp_domain *out_name) MUST_CHECK;
 
 /**

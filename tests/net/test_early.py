@@ -378,3 +378,10 @@ def test_who_need_not_have_a_good_name_may_have_any(running, change, name, code)
         assert client.getreply()[0] == 501
     finally:
         client.close()
+
+
+def test_a_name_that_no_host_can_have_is_refused_and_told(running):
+    lab, _ = running
+    assert hello(lab, "a..b", "192.0.2.73") == 501
+    close_line(lab, "192.0.2.73", 'helo="a..b"', "checks=helo:hit", "verdict=refuse-helo")
+    assert wait_for("a finding", lambda: finding(lab, "192.0.2.73", "helo"))["why"].endswith("a..b")
