@@ -68,6 +68,9 @@ void ctl_client_free(struct ctl_client **client)
 	if (!c)
 		return;
 	ctl_end_job(c);
+	/* What is answered is still said, as to who orders an upgrade: no turn of the loop may come any more. */
+	if (c->out && c->conf.fd >= 0)
+		(void)evbuffer_write(c->out, c->conf.fd);
 	if (c->readable)
 		event_free(c->readable);
 	if (c->writable)

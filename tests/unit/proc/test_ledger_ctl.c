@@ -11,8 +11,12 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "ledger_lab.h"
@@ -429,6 +433,34 @@ static void a_reload_is_the_keepers(void **state)
 	json_decref(answer);
 }
 
+/* The keeper answers and says that it is over, and the ledger finds both at once. */
+static void an_answer_still_goes_out_when_the_end_comes(void **state)
+{
+	const struct msg drain = {.type = MSG_DRAIN, .drain.grace_s = 1};
+	struct msg order = {0};
+	struct msg report = {.type = MSG_REPORT, .report = {.last = 1, .text = "ours"}};
+	char answer[256] = "";
+
+	(void)state;
+	lab_tell(&lab, "upgrade");
+	while (order.type != MSG_ORDER) {
+		struct pollfd keeper = {.fd = lab.keeper, .events = POLLIN};
+
+		assert_int_equal(poll(&keeper, 1, LAB_TIMEOUT_MS), 1);
+		assert_true(recv(lab.keeper, &order, sizeof(order), 0) > 0);
+	}
+	report.report.seq = order.order.seq;
+	assert_true(lab.pid > 1);
+	assert_int_equal(kill(lab.pid, SIGSTOP), 0);
+	lab_send(lab.keeper, &report, -1);
+	lab_send(lab.keeper, &drain, -1);
+	assert_int_equal(kill(lab.pid, SIGCONT), 0);
+	assert_int_equal(waitpid(lab.pid, NULL, 0), lab.pid);
+	lab.pid = 0;
+	assert_true(recv(lab.admin, answer, sizeof(answer) - 1, 0) > 0);
+	assert_non_null(strstr(answer, "ours"));
+}
+
 /* ---- lines that are no requests ------------------------------------------------------------------ */
 
 static void what_cannot_be_read_is_said_and_the_connection_goes_on(void **state)
@@ -500,6 +532,7 @@ int main(void)
 		TEST(sessions_come_from_the_gates),
 		TEST(verify_finds_what_differs),
 		TEST(a_reload_is_the_keepers),
+		TEST(an_answer_still_goes_out_when_the_end_comes),
 		TEST(what_cannot_be_read_is_said_and_the_connection_goes_on),
 		TEST(requests_may_follow_without_waiting),
 		cmocka_unit_test(root_and_the_group_may),
