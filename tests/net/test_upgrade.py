@@ -2,13 +2,15 @@
 """A new program takes over under load: no connection is refused, no session is cut, bans hold."""
 import os
 import shutil
+import signal
 import smtplib
+import subprocess
 import threading
 
 import pytest
 from mailhost import DOMAIN, PASSWORD, POP3_PROXY, USER
 from netns import CLIENT4, GOOD4, GUESSER4, MAIL4
-from postern_lab import BUILD, Lab, wait_for
+from postern_lab import BUILD, WAIT_S, Lab, wait_for
 
 RCPT = f"{USER}@{DOMAIN}"
 MESSAGE = "Subject: x\r\n\r\nx\r\n"
@@ -206,6 +208,33 @@ def test_what_locks_out_whoever_asks_does_not_take_over(lab):
         assert lab.reachable(GOOD4)
     finally:
         (lab.dir / "global.list").write_text(good)
+
+
+def test_the_admin_is_answered_however_late_the_ledger_is(lab):
+    gates, (ledger,), (checker,) = lab.pids("gate"), lab.pids("ledger"), lab.pids("checker")
+    orders, answers = len(lab.events("ctl")), len(lab.events("upgrade"))
+    assert ledger > 1
+    # A list that the keeper reads for longer than it takes us to stop the ledger.
+    short = lab.lists["global.list"]
+    lab.lists["global.list"] = short + "".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255} PA\n" for n in range(300_000))
+    lab.write_conf()
+    cli = subprocess.Popen(lab.network.command("gate", str(BUILD / "postern"), "--socket",
+                                               str(lab.dir / "run/control.sock"), "upgrade"),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_for("it is ordered", lambda: [e for e in lab.events("ctl")[orders:] if "cmd=upgrade" in e])
+        os.kill(ledger, signal.SIGSTOP)
+        assert len(lab.events("upgrade")) == answers, "there is no answer yet"
+        lab.wait_event("upgrade", answers + 1)
+        wait_for("the others are told to end", lambda: not os.path.exists(f"/proc/{checker}"))
+    finally:
+        os.kill(ledger, signal.SIGCONT)
+        lab.lists["global.list"] = short
+        lab.write_conf()
+    said = cli.communicate(timeout=WAIT_S)[0]
+    assert cli.returncode == 0 and "takes over" in said, said
+    wait_for("the new program answers", lambda: upgraded(lab, gates))
+    lab.cli("reload")
 
 
 def test_one_that_was_upgraded_stops_in_order(lab):
