@@ -35,8 +35,7 @@
 #include "sys/db.h"
 #include "sys/sandbox.h"
 
-#define ADMIN_GROUP   "postern"
-#define LAST_WORDS_MS 50
+#define ADMIN_GROUP "postern"
 
 struct ledger_process {
 	struct ledger ledger; /* first: the parts know only this */
@@ -364,28 +363,13 @@ static void ledger_on_peer(struct ledger *ledger, const struct msg_peer *msg, in
 	}
 }
 
-static void ledger_on_last_words(evutil_socket_t fd, short what, void *context)
+static void ledger_drain(struct ledger *ledger)
 {
-	struct ledger *ledger = context;
-
-	(void)fd;
-	(void)what;
-	ledger_turn(ledger);
 	if (process_of(ledger)->is_started) {
 		store_tick(ledger); /* strikes of the last second */
 		grey_store_tick(ledger);
 	}
 	(void)event_base_loopbreak(ledger->base);
-}
-
-/* What the keeper said just before, "yes" to an upgrade, takes some turns of the loop to its admin. */
-static void ledger_drain(struct ledger *ledger)
-{
-	const struct timeval soon = {.tv_usec = LAST_WORDS_MS * 1000};
-
-	if (event_base_once(ledger->base, -1, EV_TIMEOUT, ledger_on_last_words, ledger,
-			    &soon))
-		ledger_on_last_words(-1, 0, ledger);
 }
 
 static void ledger_on_keeper_message(void *context, struct channel *channel,
