@@ -200,6 +200,10 @@ check-net: all $(PLAYERS)
 check-fault: all
 	$(Q)$(PYTEST_ENV) $(RUN) pytest --results $(RESULTS) --suite check-fault$(TAG) --root $(if $(T),-k '$(T)') tests/fault
 
+## check-stock: on a Debian 12 of its own, emulated: its kernel, systemd, mail servers (root, an hour)
+check-stock: all tests
+	$(Q)$(PYTEST_ENV) $(RUN) pytest --results $(RESULTS) --suite check-stock --root --limit 7200 $(if $(T),-k '$(T)') tests/stock
+
 ## fuzz: libFuzzer on one target, T=smtp_data [TIME=60]
 fuzz:
 	$(Q)$(if $(wildcard tests/fuzz/fuzz_$(T).c),:,echo "T=... is one of: $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)"; exit 2)
@@ -352,6 +356,6 @@ distclean: clean
 help:
 	@sed -n 's/^## \([^:]*\): /\1\t/p' Makefile | sort | awk -F'\t' '{ printf "  %-18s%s\n", $$1, $$2 }'
 
-.PHONY: all tests check check-bpf check-net check-fault fuzz coverage bench prepare test run lab lint lint-layers \
+.PHONY: all tests check check-bpf check-net check-fault check-stock fuzz coverage bench prepare test run lab lint lint-layers \
 	lint-sizes lint-words lint-manual lint-headers lint-scripts lint-man lint-cppcheck tidy format format-check compile_commands \
 	install uninstall clean distclean help FORCE
