@@ -278,6 +278,7 @@ def test_a_listed_client_is_not_greeted(running, change):
 def test_a_list_that_is_silent_costs_its_time_and_then_nothing(running, change):
     lab, dns = running
     change(LISTS + "\n\tdns-failure = defer")
+    wait_tested(lab)  # or else it is not asked
     dns.faults["zen.example.net"] = "silent"
     dns.apply()
     try:
