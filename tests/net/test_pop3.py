@@ -11,6 +11,8 @@ from netns import GATE4, GOOD4, GOOD6
 from pop3_lab import Pop3, Raw, b64, closed, field, plain, pop3_service
 from postern_lab import Lab, wait_for, writable_memory
 
+IDLE4, LATER4 = "192.0.2.71", "192.0.2.73"
+
 LAB = {"services": pop3_service(), "policy": "strikes = observe", "gates": 1,
        "limits": "errors-max = 1000\n\tcommands-max = 1000"}
 
@@ -31,15 +33,19 @@ def test_an_idle_client_costs_the_backend_nothing(lab):
     with Raw(lab) as known:  # what is offered is known from now on
         known.ask("CAPA")
         known.lines()
-    before = lab.mail.log("dovecot.log").count("pop3-login")
-    with Raw(lab) as client:
+    with Raw(lab, IDLE4) as client:
         client.ask("CAPA")
         client.lines()
         assert client.ask("USER anna") == "+OK"
         assert client.ask("QUIT") == "+OK goodbye"
         assert client.rest() == b""
     assert field(closed(lab, client.port), "reason") == "quit"
-    assert lab.mail.log("dovecot.log").count("pop3-login") == before
+    later = Pop3(lab, LATER4)
+    later.user(USER)
+    assert later.pass_(PASSWORD).startswith(b"+OK")
+    later.quit()
+    wait_for("Dovecot has logged who came later", lambda: f"rip={LATER4}," in lab.mail.log("dovecot.log"))
+    assert f"rip={IDLE4}," not in lab.mail.log("dovecot.log")
 
 
 @pytest.mark.parametrize("source", [GOOD4, GOOD6])
