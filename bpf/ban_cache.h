@@ -123,7 +123,9 @@ static __always_inline struct ban_cache_slot *
 cache_choose(struct ban_cache_bucket *bucket, const struct ban_key *key, __u32 generation,
 	     __u64 now_ns)
 {
-	const __u32 victim = (now_ns >> 8) % ABI_CACHE_SLOTS;
+	/* Not the clock: this one moves by ticks, whose low bits may stay the same. */
+	const __u32 chance = bpf_get_prandom_u32();
+	const __u32 victim = (chance >> 8) % ABI_CACHE_SLOTS;
 	struct ban_cache_slot *chosen = NULL;
 
 	for (__u32 i = 0; i < ABI_CACHE_SLOTS; i++) {
@@ -136,7 +138,7 @@ cache_choose(struct ban_cache_bucket *bucket, const struct ban_key *key, __u32 g
 			    ABI_CACHE_GENERATION_SHIFT)
 			chosen = slot;
 	}
-	if (chosen || (now_ns >> 4) & ABI_CACHE_KEEP_MASK)
+	if (chosen || chance & ABI_CACHE_KEEP_MASK)
 		return chosen;
 	for (__u32 i = 0; i < ABI_CACHE_SLOTS; i++)
 		if (i == victim)
